@@ -1,0 +1,52 @@
+# `make demo` and `make test` are all that a newcomer needs; a bare `make` lists the rest.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test quick test-all check format bench docs clean
+
+help:  ## list what can be made
+	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed 's/:.*  ## /\t/' | expand -t 12
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,postgres]'
+	@touch $@
+
+demo: $(VENV)/.installed  ## a rehearsal night: camera, daemon, outage, kill -9, and the proof
+	@$(BIN)/oort demo $(DEMO)
+
+test: $(VENV)/.installed-dev  ## every test but the soaks
+	@tests/needs.sh
+	$(BIN)/python -m pytest -m 'not soak' $(PYTEST)
+
+quick: $(VENV)/.installed-dev  ## the tests that take seconds
+	$(BIN)/python -m pytest -m 'not slow and not soak' $(PYTEST)
+
+test-all: $(VENV)/.installed-dev  ## every test, the soaks included
+	@tests/needs.sh
+	$(BIN)/python -m pytest $(PYTEST)
+
+check: $(VENV)/.installed-dev  ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev  ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed-dev  ## start-up times of the commands, measured
+	$(BIN)/python benchmarks/startup.py
+
+docs: $(VENV)/.installed-dev  ## write the pages that are generated from the code
+	$(BIN)/python -m docs.generate
+
+clean:  ## remove what was made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -1,0 +1,1 @@
+"""The `arcsecond` command: options in, one call, words out."""

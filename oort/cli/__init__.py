@@ -1,0 +1,1 @@
+"""The `oort` command: options in, one call, words out."""

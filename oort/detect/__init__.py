@@ -1,0 +1,1 @@
+"""What is on the disk: the scan is the truth, events are hints."""

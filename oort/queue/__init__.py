@@ -1,0 +1,1 @@
+"""The queue in the database: the only code that knows SQLAlchemy."""

@@ -1,0 +1,1 @@
+"""One attempt at one upload: prepare, ask, send, tag; it knows nothing of the queue."""

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# What a part of the tests needs beyond Python: installed where that is allowed (root on Debian),
+# else named in one line as not run; with CI=true a missing one is an error.
+# Nothing yet: a line "command package what-for" is added here together with its first test.
+set -u
+needs=()
+missing=0
+for need in "${needs[@]:-}"; do
+  [ -n "$need" ] || continue
+  read -r command package what <<<"$need"
+  command -v "$command" >/dev/null 2>&1 && continue
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    apt-get install -y -qq "$package" >/dev/null 2>&1 \
+      || { apt-get update -qq && apt-get install -y -qq "$package"; } >/dev/null 2>&1
+  fi
+  command -v "$command" >/dev/null 2>&1 && continue
+  echo "not run: $what (needs $package)"
+  missing=1
+done
+[ "${CI:-}" != true ] || [ "$missing" = 0 ]

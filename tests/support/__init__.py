@@ -1,0 +1,1 @@
+"""What several tests share: waiting, files, proxies, a daemon and a sandbox as processes."""
