@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NewType
 
+from oort.policy.version import FileVersion, RelPath
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -16,8 +18,16 @@ if TYPE_CHECKING:
 
     from oort.policy.state import State
 
-RelPath = NewType("RelPath", bytes)
-"""A path below its watched folder: `/`-separated, no leading slash, no `..`, as `os.fsencode` gives it."""
+__all__ = [
+    "FileVersion",
+    "RelPath",
+    "RemoteDataset",
+    "RemoteFile",
+    "Sha256",
+    "Upload",
+    "Watch",
+    "printable",
+]
 
 Sha256 = NewType("Sha256", str)
 """64 lower-case hex digits."""
@@ -50,16 +60,6 @@ class Watch:
     follow_symlinks: bool = False
     check_structure: bool = True
     enabled: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class FileVersion:
-    """One version of one file: another size or mtime is another version."""
-
-    rel_path: RelPath
-    size: int
-    mtime_ns: int
-    inode: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,7 +160,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """Looked for twice under a healthy root: it is not there; `remote` tells what the server said."""
+    """Looked for twice under a healthy root: it is not there, and the server has not got it."""
 
     reason: str
 

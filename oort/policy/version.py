@@ -1,0 +1,38 @@
+"""What one version of one file is: another size, mtime or inode is another version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NewType
+
+if TYPE_CHECKING:
+    from os import stat_result
+
+RelPath = NewType("RelPath", bytes)
+"""A path below its watched folder: `/`-separated, no leading slash, no `..`, as `os.fsencode` gives it."""
+
+_INT64_MAX: Final = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class FileVersion:
+    """One version of one file: size in bytes, mtime in nanoseconds since 1970, inode."""
+
+    rel_path: RelPath
+    size: int
+    mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, rel_path: RelPath, stat: stat_result) -> FileVersion:
+        """Return the version that `stat` shows, in numbers that a database can hold.
+
+        Inodes may use all 64 bits (ZFS, NFS, Windows) and garbage times may lie beyond the year
+        2262; a signed 64-bit column holds neither, so both are brought into its range here, once.
+        """
+        return cls(
+            rel_path,
+            stat.st_size,
+            max(-_INT64_MAX, min(_INT64_MAX, stat.st_mtime_ns)),
+            stat.st_ino & _INT64_MAX,
+        )
