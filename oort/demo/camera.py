@@ -9,6 +9,7 @@ let go of it, which is the moment from which the proof counts.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import shutil
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,7 +20,7 @@ from oort.demo.stars import Sky
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from pathlib import Path
     from threading import Event
@@ -58,11 +59,15 @@ class Exposure:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A file that the camera has let go of: `finished_at` is its last close, or its rename."""
+    """A file that the camera has let go of: `finished_at` is its last close, or its rename.
+
+    `sha256` is of the bytes that the camera meant to write, not of what lies on the disk since.
+    """
 
     path: Path
     way: Way
     size: int
+    sha256: str
     finished_at: datetime
 
 
@@ -112,36 +117,42 @@ class Camera:
         """Expose one frame and write it in its own way, then report it."""
         path = self._folder / exposure.folder / exposure.name
         path.parent.mkdir(parents=True, exist_ok=True)
-        head, pixels = self._head(exposure), self._sky.light()
+        pixels = self._sky.light()
+        content = fits.file(self._head(exposure), pixels)
         match exposure.way:
             case Way.SLOWLY:
-                self._grow(path, fits.file(head, pixels))
+                self._grow(path, content)
             case Way.RENAMED:
                 aside = path.with_name(path.name + ".tmp")
-                self._grow(aside, fits.file(head, pixels))
+                self._grow(aside, content)
                 aside.rename(path)
             case Way.REWRITTEN:
-                path.write_bytes(fits.file(head, pixels))
-                self._rewrite(path, self._head(exposure, solved=True))
+                path.write_bytes(content)
+                solved = self._head(exposure, solved=True)
+                self._rewrite(path, solved)
+                content = fits.file(solved, pixels)
             case Way.COMPRESSED:
-                self._grow(path, gzip.compress(fits.file(head, pixels), compresslevel=1, mtime=0))
+                content = gzip.compress(content, compresslevel=1, mtime=0)
+                self._grow(path, content)
             case Way.AT_ONCE | Way.MOVED_IN:
-                path.write_bytes(fits.file(head, pixels))
-        self._let_go(exposure.way, path)
+                path.write_bytes(content)
+        self._let_go(exposure.way, {path: content})
 
     def move_in_calibration(self) -> None:
         """Write bias and flat frames in another place and move their folder in, then report them."""
         aside = self._elsewhere / CALIBRATION_FOLDER
         aside.mkdir(parents=True)
-        frames = [("BIAS", 1), ("BIAS", 2), ("FLAT", 1), ("FLAT", 2)]
-        for kind, number in frames:
+        folder = self._folder / CALIBRATION_FOLDER
+        frames = {}
+        for kind, number in (("BIAS", 1), ("BIAS", 2), ("FLAT", 1), ("FLAT", 2)):
             pixels = self._sky.bias() if kind == "BIAS" else self._sky.flat()
             exptime_s = 0.0 if kind == "BIAS" else 2.5
-            head = self._cards(kind, kind, "R", exptime_s)
-            (aside / f"{kind}_{number:04d}.fits").write_bytes(fits.file(head, pixels))
-        folder = self._folder / CALIBRATION_FOLDER
+            content = fits.file(self._cards(kind, kind, "R", exptime_s), pixels)
+            name = f"{kind}_{number:04d}.fits"
+            (aside / name).write_bytes(content)
+            frames[folder / name] = content
         shutil.move(aside, folder)
-        self._let_go(Way.MOVED_IN, *sorted(folder.iterdir()))
+        self._let_go(Way.MOVED_IN, frames)
 
     def _grow(self, path: Path, content: bytes) -> None:
         """Write in pieces with pauses between, as a slow read-out does, the file open throughout."""
@@ -159,10 +170,11 @@ class Camera:
             self._stop.wait(self._pause_s)
             file.write(head)
 
-    def _let_go(self, way: Way, *paths: Path) -> None:
+    def _let_go(self, way: Way, files: Mapping[Path, bytes]) -> None:
         now = self._clock.now()
-        for path in paths:
-            self._report(Written(path, way, path.stat().st_size, now))
+        for path, content in files.items():
+            sha256 = hashlib.sha256(content).hexdigest()
+            self._report(Written(path, way, len(content), sha256, now))
 
     def _head(self, exposure: Exposure, *, solved: bool = False) -> bytes:
         return self._cards("M31", "LIGHT", exposure.filter, _EXPTIME_S, solved=solved)

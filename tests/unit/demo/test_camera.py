@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import random
 import threading
 from typing import TYPE_CHECKING
@@ -135,10 +136,12 @@ def test_calibration_frames_arrive_with_their_folder(scene: Scene) -> None:
             assert hdus[0].data.dtype == "uint16"
 
 
-def test_a_report_tells_the_size_on_the_disk(scene: Scene) -> None:
-    path = scene.take(Way.SLOWLY)
+@pytest.mark.parametrize("way", EVERY_WAY)
+def test_a_report_tells_size_and_hash_of_what_lies_on_the_disk(scene: Scene, way: Way) -> None:
+    content = scene.take(way).read_bytes()
 
-    assert scene.written[-1].size == path.stat().st_size
+    assert scene.written[-1].size == len(content)
+    assert scene.written[-1].sha256 == hashlib.sha256(content).hexdigest()
 
 
 def test_a_night_of_five_exposures_shows_every_way_of_writing() -> None:
