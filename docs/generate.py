@@ -1,0 +1,97 @@
+"""Write the pages that are made from the code: `make docs`, or `python -m docs.generate`.
+
+A test compares the pages on the disk with what this module makes, so that they cannot drift.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from oort.policy import state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oort.policy.state import State
+
+HERE: Final = Path(__file__).parent
+
+_STATES: Final[dict[State, str]] = {
+    state.SETTLING: "Seen, and not yet quiet or not yet structurally whole.",
+    state.PENDING: "In the queue, may be taken by a worker.",
+    state.WAITING: "An attempt failed for a passing reason; the time of the next one is known.",
+    state.CHECKING: "The file may be at the server already: the server is being asked.",
+    state.SYNCING: "The dataset is being found or created.",
+    state.UPLOADING: "Bytes are on the way.",
+    state.TAGGING: "The file is stored, its tags are being written.",
+    state.DONE: "Stored by us, and confirmed. Safe.",
+    state.ALREADY_SYNCED: "The same file was there before us. Safe.",
+    state.IGNORED: "Left out because somebody said so.",
+    state.FILE_GONE: "The file vanished before it was stored. Not safe until acknowledged.",
+    state.CHANGED: "The file changed after it was stored; the server has the earlier version.",
+    state.FAILED: "The server will not take it as it is; the error's text says what to do.",
+    state.NAME_CONFLICT: "Another file of that name is in that dataset.",
+    state.TRUNCATED: "The file's own header announces more bytes than there are.",
+}
+
+_STATES_PAGE: Final = """\
+# States
+
+Generated from `oort/policy/state.py` by `make docs`; do not edit.
+
+A row of the queue is one version of one file, and is always in one of these states.
+What is not in the column "may be followed by" is refused by the queue.
+
+```
+                      ┌──────────────── waiting to retry ◄───────────────┐
+                      ▼                                                  │
+ settling ──► pending ──► checking, syncing dataset ──► uploading ──► tagging ──► done
+                                     │                      │
+                                     └──────────┬───────────┘
+                                                ▼
+                               already synced · file gone · error
+```
+
+{table}
+
+A row is born in one of: {initial}.
+While it is {in_hand}, a worker has it in hand: a scan never moves it then, and a crash makes it a doubt that the server is asked about.
+
+`held` is a word that people see and no state of a row: it is computed when somebody asks, for rows that wait for the link, for a person or for their watch.
+`skipped (hidden file)` and `skipped (empty file)` have no row either: the same rules answer when somebody asks for such a file.
+"""
+
+
+def _name(of: State) -> str:
+    return f"`{of.status}` `{of.substatus}`"
+
+
+def _words(states: frozenset[State]) -> str:
+    return ", ".join(f"`{of.substatus}`" for of in state.TRANSITIONS if of in states)
+
+
+def states_page() -> str:
+    """Return `states.md`: every state, its meaning, and what may follow it."""
+    rows = [
+        f"| {_name(of)} | {_STATES[of]} | {_words(after) or 'nothing'} |"
+        for of, after in state.TRANSITIONS.items()
+    ]
+    table = "\n".join(["| state | meaning | may be followed by |", "|---|---|---|", *rows])
+    return _STATES_PAGE.format(
+        table=table, initial=_words(state.INITIAL), in_hand=_words(state.IN_HAND)
+    )
+
+
+PAGES: Final[dict[str, Callable[[], str]]] = {"states.md": states_page}
+"""Every generated page, and what makes it."""
+
+
+def main() -> None:
+    """Write them all."""
+    for name, make in PAGES.items():
+        (HERE / name).write_text(make(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
