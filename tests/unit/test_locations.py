@@ -1,0 +1,97 @@
+"""Where things are kept."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from oort import locations
+
+
+def test_everything_lies_in_oort_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "elsewhere"
+    monkeypatch.setenv("OORT_HOME", str(home))
+
+    found = locations.locate()
+
+    assert home / "config.toml" == found.config_file
+    assert home / "oort.db" == found.database
+    assert home / "oort.lock" == found.lock_file
+    assert home / "control" == found.control_folder
+    assert home / "logs" == found.logs_folder
+    assert home / "backups" == found.backups_folder
+    assert not home.exists()
+
+
+@pytest.mark.linux
+def test_without_it_the_platform_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OORT_HOME")
+
+    found = locations.locate()
+
+    assert Path.home() / ".config/oort/config.toml" == found.config_file
+    assert Path.home() / ".local/state/oort/oort.db" == found.database
+    assert not list(Path.home().iterdir())
+
+
+def test_a_private_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
+    folder = locations.make_private_folder(tmp_path / "a" / "b")
+
+    assert [0o700, 0o700] == [mode(folder), mode(folder.parent)]
+
+
+def test_a_folder_that_was_open_to_others_is_closed(tmp_path: Path) -> None:
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(0o755)
+
+    locations.make_private_folder(folder)
+
+    assert 0o700 == mode(folder)
+
+
+def test_the_users_home_is_left_as_it_is() -> None:
+    Path.home().chmod(0o755)
+
+    locations.make_private_folder(Path.home())
+
+    assert 0o755 == mode(Path.home())
+
+
+def test_a_private_file_replaces_what_was_there_and_leaves_nothing_beside(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file"
+    locations.write_private_file(path, b"one")
+    path.chmod(0o644)
+
+    locations.write_private_file(path, b"two")
+
+    assert b"two" == path.read_bytes()
+    assert 0o600 == mode(path)
+    assert [path] == list(path.parent.iterdir())
+
+
+def test_a_link_to_a_file_stays_a_link(tmp_path: Path) -> None:
+    real = tmp_path / "dotfiles" / "config.toml"
+    locations.write_private_file(real, b"one")
+    link = tmp_path / "config.toml"
+    link.symlink_to(real)
+
+    locations.write_private_file(link, b"two")
+
+    assert link.is_symlink()
+    assert b"two" == real.read_bytes()
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "file").mkdir()
+
+    with pytest.raises(OSError, match="directory"):
+        locations.write_private_file(tmp_path / "file", b"x")
+
+    assert [tmp_path / "home", tmp_path / "file"] == sorted(tmp_path.iterdir(), reverse=True)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
