@@ -7,7 +7,8 @@ The table is the whole truth: `oort.queue.moves` refuses any step that is not in
 
 from typing import Final, NamedTuple
 
-from arcsecond.status import Status, Substatus
+from arcsecond.status import Status as Status
+from arcsecond.status import Substatus as Substatus
 
 
 class State(NamedTuple):

@@ -1,0 +1,14 @@
+"""Runs the migrations on the connection that `oort.queue.database` hands over."""
+
+from alembic import context
+
+from oort.queue.models import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    render_as_batch=True,
+    transaction_per_migration=False,
+)
+with context.begin_transaction():
+    context.run_migrations()

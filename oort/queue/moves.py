@@ -1,0 +1,252 @@
+"""The one place where a row comes into a state: the table of `oort.policy.state` is kept here.
+
+`insert`, `move` and `take` are all the ways there are (`amend` changes what is known of a row that
+stays where it is). Each writes the history in the same
+transaction, refuses a step that the table does not have, and refuses a row that is no longer where
+the caller saw it, so that two hands can never both believe that they moved it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import (
+    BindParameter,
+    Select,
+    and_,
+    bindparam,
+    case,
+    or_,
+    select,
+    union_all,
+    update,
+)
+from sqlalchemy import (
+    insert as sql_insert,
+)
+
+from oort.errors import QueueError
+from oort.policy import state
+from oort.policy.state import INITIAL, State, Status, Substatus, may_move
+from oort.queue.models import TRANSITIONS, UPLOADS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection, RowMapping
+
+_FINAL: Final = frozenset(
+    {
+        state.DONE,
+        state.ALREADY_SYNCED,
+        state.IGNORED,
+        state.FILE_GONE,
+        state.CHANGED,
+        state.FAILED,
+        state.NAME_CONFLICT,
+        state.TRUNCATED,
+    }
+)
+
+
+class StaleRowError(QueueError):
+    """The row is not where the caller saw it: somebody else moved it in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One step of one row; `values` are further columns that change with it."""
+
+    id: int
+    before: State
+    after: State
+    cause: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    claim: int | None = None
+    """The fencing token, where a worker moves what it claimed."""
+
+
+def insert(
+    connection: Connection, after: State, cause: str, now: datetime, rows: Sequence[dict[str, Any]]
+) -> list[int]:
+    """Write new rows in one of the states in which a row may be born; return their ids in order."""
+    if after not in INITIAL:
+        raise AssertionError(f"no row is born as {after}")
+    if not rows:
+        return []
+    born = {**_in_state(after, now), "created_at": now}
+    ids = connection.execute(
+        sql_insert(UPLOADS).returning(UPLOADS.c.id, sort_by_parameter_order=True),
+        [born | row for row in rows],
+    ).scalars()
+    made = [int(row_id) for row_id in ids]
+    _record(connection, [(row_id, after, cause) for row_id in made], now)
+    return made
+
+
+def move(connection: Connection, step: Move, now: datetime) -> None:
+    """Take one row from state to state and record why.
+
+    A step to the same state changes the values alone and records nothing. Raises `StaleRowError`
+    where the row is no longer in `step.before` or was claimed by another hand.
+    """
+    if step.after != step.before and not may_move(step.before, step.after):
+        raise AssertionError(f"{step.before} -> {step.after} is not in TRANSITIONS")
+    here = [
+        UPLOADS.c.id == step.id,
+        UPLOADS.c.status == step.before.status.value,
+        UPLOADS.c.substatus == step.before.substatus.value,
+    ]
+    if step.claim is not None:
+        here.append(UPLOADS.c.claim == step.claim)
+    changed = connection.execute(
+        update(UPLOADS).where(*here).values(**(_in_state(step.after, now) | dict(step.values)))
+    )
+    if changed.rowcount != 1:
+        raise StaleRowError(f"upload {step.id} is no longer {step.before.substatus.value}")
+    if step.after != step.before:
+        _record(connection, [(step.id, step.after, step.cause)], now)
+
+
+def amend(
+    connection: Connection, row_id: int, cause: str, now: datetime, values: Mapping[str, Any]
+) -> None:
+    """Change what is known of a row that stays where it is, and record why."""
+    row = connection.execute(
+        update(UPLOADS)
+        .where(UPLOADS.c.id == row_id)
+        .values(updated_at=now, **values)
+        .returning(UPLOADS.c.status, UPLOADS.c.substatus)
+    ).one()
+    _record(connection, [(row_id, State(Status(row[0]), Substatus(row[1])), cause)], now)
+
+
+def take(
+    connection: Connection,
+    *,
+    hosts: Sequence[str],
+    watches: Sequence[str],
+    claimed_by: str,
+    tonight: str,
+    limit: int,
+    now: datetime,
+) -> list[RowMapping]:
+    """Claim up to `limit` rows of `watches` in one statement, in the order of design.md §3.
+
+    An interactive retry first, then what waited its time, then tonight's files, then those with the
+    fewest cuts, oldest first. A row in doubt comes into `checking`, one without a known dataset into
+    `syncing`, and any other straight into `uploading`, as possibly stored: this commit is what a
+    crash leaves behind, and it is on disk before the first byte goes out.
+    """
+    doubt = or_(UPLOADS.c.ask_first, UPLOADS.c.may_be_stored)
+    unknown = UPLOADS.c.dataset_uuid.is_(None)
+    taken = connection.execute(
+        _TAKE.values(
+            status=case(
+                (or_(doubt, unknown), Status.PREPARING.value), else_=Status.UPLOADING.value
+            ),
+            substatus=case(
+                (doubt, Substatus.CHECKING.value),
+                (unknown, Substatus.SYNCING_DATASET.value),
+                else_=Substatus.UPLOADING.value,
+            ),
+            may_be_stored=case((or_(doubt, unknown), UPLOADS.c.may_be_stored), else_=True),
+            claim=UPLOADS.c.claim + 1,
+            claimed_by=claimed_by,
+            changed_in_hand=False,
+            started_at=now,
+            ended_at=None,
+            updated_at=now,
+            next_attempt_at=None,
+        )
+        .where(UPLOADS.c.id.in_(_candidates()))
+        .returning(*UPLOADS.c),
+        {
+            "in_hosts": list(hosts),
+            "in_watches": list(watches),
+            "tonight": tonight,
+            "due_at": now,
+            "most": limit,
+        },
+    )
+    rows = list(taken.mappings())
+    _record(connection, [(row["id"], state_of(row), "claimed") for row in rows], now)
+    return sorted(
+        rows, key=lambda row: (-row["priority"], row["night"] != tonight, row["cuts"], row["id"])
+    )
+
+
+_TAKE: Final = update(UPLOADS)
+
+
+def _candidates() -> Select[tuple[int]]:
+    """Build the choice of rows: four short index walks, best first, cut to the limit."""
+    most: BindParameter[int] = bindparam("most")
+    mine = and_(
+        UPLOADS.c.host.in_(bindparam("in_hosts", expanding=True)),
+        UPLOADS.c.watch.in_(bindparam("in_watches", expanding=True)),
+    )
+    pending = UPLOADS.c.substatus == Substatus.PENDING.value
+    walks = [
+        select(UPLOADS.c.id)
+        .where(mine, pending, UPLOADS.c.priority > 0)
+        .order_by(UPLOADS.c.id)
+        .limit(most),
+        select(UPLOADS.c.id)
+        .where(
+            mine,
+            UPLOADS.c.next_attempt_at.is_not(None),
+            UPLOADS.c.next_attempt_at <= bindparam("due_at"),
+        )
+        .order_by(UPLOADS.c.next_attempt_at, UPLOADS.c.id)
+        .limit(most),
+        select(UPLOADS.c.id)
+        .where(mine, pending, UPLOADS.c.night == bindparam("tonight"))
+        .order_by(UPLOADS.c.cuts, UPLOADS.c.id)
+        .limit(most),
+        select(UPLOADS.c.id)
+        .where(mine, pending)
+        .order_by(UPLOADS.c.cuts, UPLOADS.c.id)
+        .limit(most),
+    ]
+    ranked = union_all(*(select(walk.subquery().c.id) for walk in walks)).subquery()
+    return select(ranked.c.id).limit(most)
+
+
+def state_of(row: RowMapping) -> State:
+    """Return the state that a row's words stand for."""
+    return State(Status(row["status"]), Substatus(row["substatus"]))
+
+
+def _in_state(after: State, now: datetime) -> dict[str, Any]:
+    """Return the columns that every step sets."""
+    values: dict[str, Any] = {
+        "status": after.status.value,
+        "substatus": after.substatus.value,
+        "updated_at": now,
+        "next_attempt_at": None,
+    }
+    if after in _FINAL:
+        values["ended_at"] = now
+    elif after.status is Status.NEW:
+        values["ended_at"] = None
+    return values
+
+
+def _record(connection: Connection, steps: Sequence[tuple[int, State, str]], now: datetime) -> None:
+    if steps:
+        connection.execute(
+            sql_insert(TRANSITIONS),
+            [
+                {
+                    "upload_id": row_id,
+                    "at": now,
+                    "status": after.status.value,
+                    "substatus": after.substatus.value,
+                    "cause": cause,
+                }
+                for row_id, after, cause in steps
+            ],
+        )

@@ -1,0 +1,151 @@
+"""One batch of sightings, judged and written in one transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import update
+
+from oort.policy import state
+from oort.policy.sighting import Action, KnownRow, Sighting, judge
+from oort.queue import moves
+from oort.queue.models import UPLOADS
+from oort.queue.moves import Move
+from oort.queue.rows import born, known_rows, name_of, version_columns
+from oort.values import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from oort.policy.state import State
+
+_NEW_VERSION: Final[dict[str, Any]] = {
+    "attempts": 0,
+    "cuts": 0,
+    "may_be_stored": False,
+    "body_complete": False,
+    "asked_complete": False,
+    "forced": False,
+    "acknowledged": False,
+    "sha256": None,
+    "unproven": False,
+    "dataset_uuid": None,
+}
+
+
+class Noting:
+    """One batch of sightings, written in one transaction."""
+
+    def __init__(
+        self, connection: Connection, host: str, watch: str, root: bytes, now: datetime
+    ) -> None:
+        self.connection = connection
+        self.host = host
+        self.watch = watch
+        self.root = root
+        self.now = now
+
+    def take_all(self, sightings: Sequence[Sighting]) -> None:
+        """Judge each sighting against the newest row of its path, in order."""
+        paths = {sighting.version.rel_path for sighting in sightings}
+        known = known_rows(self.connection, self.host, self.watch, sorted(paths))
+        births: defaultdict[tuple[State, str], list[Sighting]] = defaultdict(list)
+        unborn: set[bytes] = set()
+        for sighting in sightings:
+            path = sighting.version.rel_path
+            if path in unborn:
+                self._give_birth(births)  # a path twice in one batch: the row must be there first
+                births.clear()
+                unborn.clear()
+                known |= known_rows(self.connection, self.host, self.watch, [path])
+            row = known.get(path)
+            verdict = judge(row, sighting)
+            if verdict.action is Action.INSERT:
+                births[verdict.state or state.SETTLING, sighting.cause].append(sighting)
+                unborn.add(path)
+            elif row is not None and verdict.action is not Action.NOTHING:
+                self._carry_out(row, sighting, verdict.action, verdict.state)
+                known |= known_rows(self.connection, self.host, self.watch, [path])
+        self._give_birth(births)
+
+    def _give_birth(self, births: Mapping[tuple[State, str], list[Sighting]]) -> None:
+        for (after, cause), group in births.items():
+            rows = [self._born(sighting) for sighting in group]
+            born_as = after if after in state.INITIAL else state.SETTLING
+            ids = moves.insert(self.connection, born_as, cause, self.now, rows)
+            if after != born_as:
+                for row_id in ids:
+                    moves.move(self.connection, Move(row_id, born_as, after, cause), self.now)
+
+    def _born(self, sighting: Sighting) -> dict[str, Any]:
+        return born(self.host, self.watch, self.root, sighting.version) | {
+            "header": dict(sighting.header),
+            "night": sighting.night,
+            "dataset_name": sighting.dataset_name,
+            "ask_first": sighting.ask_first,
+        }
+
+    def _carry_out(
+        self, row: KnownRow, sighting: Sighting, action: Action, after: State | None
+    ) -> None:
+        version = sighting.version
+        if action is Action.MARK_CHANGED or action is Action.COMPARE:
+            flag = "changed_in_hand" if action is Action.MARK_CHANGED else "recheck"
+            self.connection.execute(
+                update(UPLOADS).where(UPLOADS.c.id == row.id).values(**{flag: True})
+            )
+        elif action is Action.INSERT_CHANGED:
+            moves.insert(
+                self.connection, state.CHANGED, sighting.cause, self.now, [self._born(sighting)]
+            )
+        elif action is Action.REVISE_CHANGED:
+            moves.amend(
+                self.connection, row.id, "changed again", self.now, version_columns(version)
+            )
+        elif action is Action.RENAME:
+            self._rename(row, sighting)
+        else:
+            self._move(row, sighting, after or row.state, revise=action is Action.REVISE)
+
+    def _move(self, row: KnownRow, sighting: Sighting, after: State, *, revise: bool) -> None:
+        values: dict[str, Any] = {}
+        if sighting.header or sighting.night:
+            values = {"header": dict(sighting.header), "night": sighting.night}
+        if sighting.dataset_name is not None:
+            values["dataset_name"] = sighting.dataset_name
+        if after in (state.TRUNCATED, state.FILE_GONE):
+            values["error"] = sighting.cause
+        elif revise:
+            values["error"] = None
+        if revise:
+            values |= version_columns(sighting.version) | _NEW_VERSION
+            # What was sent of the older version may be there under this name: ask first.
+            values["ask_first"] = sighting.ask_first or row.tried
+            values["root"] = self.root
+        before = row.state
+        if before != after and not state.may_move(before, after):
+            moves.move(
+                self.connection,
+                Move(row.id, before, state.SETTLING, sighting.cause, values),
+                self.now,
+            )
+            before, values = state.SETTLING, {}
+        moves.move(self.connection, Move(row.id, before, after, sighting.cause, values), self.now)
+
+    def _rename(self, row: KnownRow, sighting: Sighting) -> None:
+        """Let the row follow its file, or end where the new name has a row of its own."""
+        target = sighting.renamed_to
+        if target is None:
+            return
+        words = f"renamed to {printable(target)}"
+        if known_rows(self.connection, self.host, self.watch, [target]):
+            step = Move(row.id, row.state, state.IGNORED, words)
+            moves.move(self.connection, step, self.now)
+            return
+        values = {"rel_path": target, "path_text": printable(target), "name": name_of(target)}
+        step = Move(row.id, row.state, state.SETTLING, words, values)
+        moves.move(self.connection, step, self.now)

@@ -1,0 +1,160 @@
+"""The one thread that writes: everything that changes the queue goes through it, in groups.
+
+One commit costs an fsync (0.5 to 8 ms on the disks of acquisition PCs), so the changes that come
+while one is under way share the next. Whoever needs durability waits for its future. A full disk
+is waited out here: nothing is lost, whoever waits goes on when there is space.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from oort.errors import QueueError
+from oort.queue.database import is_damaged, is_full, reason_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection, Engine
+
+    Change = Callable[[Connection], Any]
+
+T = TypeVar("T")
+
+GROUP_ROWS: Final = 500
+GROUP_S: Final = 0.02
+RETRY_S: Final = 1.0
+_STOP: Final = object()
+
+
+class Writer:
+    """Owns the only connection that writes; started once, stopped once."""
+
+    def __init__(self, engine: Engine, *, on_fatal: Callable[[str], None] | None = None) -> None:
+        self._engine = engine
+        self._on_fatal = on_fatal
+        self._changes: queue.Queue[Any] = queue.Queue()
+        self._stopping = threading.Event()
+        self._connection: Connection | None = None
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._closed = False
+        self._closing = threading.Lock()
+        self.trouble: str | None = None
+        """Why nothing can be written just now (a full disk); None while all is well."""
+        self.commits = 0
+        """Commits so far, each of them one fsync."""
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Write what was handed in so far, then end; what comes later fails with `QueueError`."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            self._changes.put(_STOP)
+        self._stopping.set()
+        self._thread.join()
+
+    def submit(self, change: Callable[[Connection], T], *, urgent: bool = True) -> Future[T]:
+        """Hand in a change; the future is done when it is durable, or has failed.
+
+        `change` may be run again after a rollback, so it must do nothing but talk to the database.
+        A change that nobody waits for (`urgent=False`) may share a commit up to 20 ms later.
+        """
+        future: Future[T] = Future()
+        with self._closing:
+            if self._closed:
+                future.set_exception(QueueError("the queue is closed"))
+                return future
+            self._changes.put((change, future, urgent))
+        return future
+
+    def run(self, change: Callable[[Connection], T]) -> T:
+        """Hand in a change and wait until it is durable."""
+        return self.submit(change).result()
+
+    def _run(self) -> None:
+        while True:
+            group, last = self._next_group()
+            if group:
+                self._write(group)
+            if last:
+                break
+        self._drop_connection()
+
+    def _next_group(self) -> tuple[list[Any], bool]:
+        """Wait for a change, then take all that are there; linger only where nobody waits."""
+        first = self._changes.get()
+        if first is _STOP:
+            return [], True
+        group = [first]
+        while len(group) < GROUP_ROWS:
+            urgent = any(entry[2] for entry in group)
+            try:
+                entry = self._changes.get_nowait() if urgent else self._changes.get(timeout=GROUP_S)
+            except queue.Empty:
+                break
+            if entry is _STOP:
+                return group, True
+            group.append(entry)
+        return group, False
+
+    def _write(self, group: list[Any]) -> None:
+        """Commit a group; a change that fails alone fails alone; a full disk is waited out."""
+        while True:
+            try:
+                results = self._transact([change for change, _, _ in group])
+            except Exception as error:  # noqa: BLE001  # the one writer must outlive any change
+                self._drop_connection()
+                if is_damaged(error) and self._on_fatal is not None:
+                    self._on_fatal(f"the queue is damaged: {reason_of(error)}")
+                if is_full(error) and not self._stopping.is_set():
+                    self.trouble = reason_of(error)
+                    self._stopping.wait(RETRY_S)
+                    continue
+                self._write_alone(group, error)
+            else:
+                for (_, future, _), result in zip(group, results, strict=True):
+                    future.set_result(result)
+            self.trouble = None
+            return
+
+    def _write_alone(self, group: list[Any], error: Exception) -> None:
+        """Give each change of a failed group a transaction of its own."""
+        if len(group) == 1:
+            failure = (
+                QueueError(f"the queue refused a change: {reason_of(error)}")
+                if isinstance(error, SQLAlchemyError)
+                else error
+            )
+            failure.__cause__ = error if failure is not error else None
+            group[0][1].set_exception(failure)
+            return
+        for entry in group:
+            self._write([entry])
+
+    def _transact(self, changes: list[Change]) -> list[Any]:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        with self._connection.begin():
+            results = [change(self._connection) for change in changes]
+        self.commits += 1
+        return results
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

@@ -1,0 +1,35 @@
+"""The migrated schema is the one that the models describe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from oort.queue import database
+from oort.queue.database import Database, migrate, schema_of, sqlite_url, writing_engine
+from oort.queue.models import Base
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_migrated_schema_equals_the_models(tmp_path: Path) -> None:
+    engine = writing_engine(Database.at(sqlite_url(tmp_path / "oort.db")))
+
+    assert migrate(engine)
+    assert not migrate(engine)
+
+    with engine.connect() as connection, connection.begin():
+        assert schema_of(connection) == database.HEAD
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_head_is_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", "oort/queue/migrations")
+
+    assert ScriptDirectory.from_config(config).get_current_head() == database.HEAD
