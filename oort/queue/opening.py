@@ -36,6 +36,7 @@ class OpenQueue:
         host: str,
         clock: Clock,
         backups: Path | None = None,
+        may_migrate: bool = True,
         on_fatal: Callable[[str], None] | None = None,
     ) -> None:
         if database.file is not None:
@@ -43,7 +44,12 @@ class OpenQueue:
                 make_private(database.file)
         writers = writing_engine(database)
         with opening(database):
-            self.migrated = migrate(writers, backup=backups)
+            if may_migrate:
+                self.migrated = migrate(writers, backup=backups)
+            else:
+                self.migrated = False
+                with writers.connect() as connection, connection.begin():
+                    require_schema(connection)
         self.readers = reading_engine(database)
         self.writer = Writer(writers, on_fatal=on_fatal)
         self.writer.start()
@@ -68,3 +74,8 @@ def readers_of(database: Database) -> Iterator[Engine | None]:
         yield engine
     finally:
         engine.dispose()
+
+
+def queue_host(database: Database, host: str) -> str:
+    """Return the host in the key of rows: a file serves one machine, whatever it is called."""
+    return "" if database.file is not None else host

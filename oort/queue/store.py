@@ -434,8 +434,8 @@ class Queue:
 
     # -- what the daemon tells -----------------------------------------------------------------
 
-    def write_note(self, name: str, value: Any) -> None:
-        """Keep a note for whoever asks; returns at once, durable a little later."""
+    def write_note(self, name: str, value: Any) -> Future[None]:
+        """Keep a note for whoever asks (None removes it); durable when the future is done."""
         now = self._clock.now()
 
         def change(connection: Connection) -> None:
@@ -446,7 +446,7 @@ class Queue:
                     sql_insert(NOTES).values(host=self._host, name=name, value=value, noted_at=now)
                 )
 
-        self._writer.submit(change, urgent=False)
+        return self._writer.submit(change, urgent=False)
 
     def read_note(self, name: str) -> Any:
         """Return a note, None where there is none."""
@@ -454,6 +454,34 @@ class Queue:
             return connection.execute(
                 select(NOTES.c.value).where(NOTES.c.host == self._host, NOTES.c.name == name)
             ).scalar()
+
+    def shift_waits(self, by: timedelta) -> None:
+        """Re-base every wait after a step of the wall clock, so that none ends early or never."""
+
+        def change(connection: Connection) -> None:
+            rows = connection.execute(
+                select(UPLOADS.c.id, UPLOADS.c.next_attempt_at).where(
+                    UPLOADS.c.host == self._host, UPLOADS.c.next_attempt_at.is_not(None)
+                )
+            )
+            for row_id, due in rows.all():
+                connection.execute(
+                    update(UPLOADS).where(UPLOADS.c.id == row_id).values(next_attempt_at=due + by)
+                )
+
+        self._writer.run(change)
+
+    def clamp_waits(self, latest: datetime) -> None:
+        """Let no row wait longer than until `latest`: the clock may have been years ahead."""
+
+        def change(connection: Connection) -> None:
+            connection.execute(
+                update(UPLOADS)
+                .where(UPLOADS.c.host == self._host, UPLOADS.c.next_attempt_at > latest)
+                .values(next_attempt_at=latest)
+            )
+
+        self._writer.run(change)
 
     def change(self, change: Callable[[Connection], Any]) -> Any:
         """Run a change of `oort.queue.orders` (retry, skip, …) and wait until it is durable."""

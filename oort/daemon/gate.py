@@ -1,0 +1,216 @@
+"""Holds what is known of each link and each watch, for all threads; the rules are in `policy`.
+
+Owned by nobody: every method takes the one lock for a moment and never does I/O under it.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from oort.policy import hold as holds
+from oort.policy import link as links
+from oort.policy.hold import FREE, Hold
+from oort.policy.link import Link, LinkState, Probe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from oort.clock import Clock
+    from oort.policy.outcome import Outcome
+    from oort.policy.retry import Jitter
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Whether rows of a watch may be claimed now: freely, one as a trial, or none."""
+
+    free: bool
+    trial: bool = False
+    reason: str | None = None
+    """Why not freely, in words."""
+
+
+class Gate:
+    """Knows which rows may flow: what the links say, and what stands against the watches."""
+
+    def __init__(self, clock: Clock, rng: Jitter, *, on_change: Callable[[], None]) -> None:
+        self._clock = clock
+        self._rng = rng
+        self._on_change = on_change
+        self._lock = threading.Lock()
+        self._links: dict[str, Link] = {}
+        self._holds: dict[str, Hold] = {}
+        self._standing: dict[str, str] = {}
+        self._trials: dict[str, str] = {}
+        self.max_s = 60.0
+        """`link_retry_max_s`: no link or watch is tried less often than this."""
+
+    def link(self, api: str) -> Link:
+        """Return what is known of the link to `api`; a new one is taken to be online."""
+        with self._lock:
+            return self._link(api)
+
+    def _link(self, api: str) -> Link:
+        found = self._links.get(api)
+        if found is None:
+            found = self._links[api] = Link(since=self._clock.now())
+        return found
+
+    def hold(self, watch: str) -> Hold:
+        """Return what the server has against a watch."""
+        with self._lock:
+            return self._holds.get(watch, FREE)
+
+    def standing_reason(self, watch: str) -> str | None:
+        """Return what only a person can mend: another user's key, no key."""
+        with self._lock:
+            return self._standing.get(watch)
+
+    def keep_out(self, reasons: dict[str, str]) -> None:
+        """Hold these watches until the next call, each for the reason given."""
+        with self._lock:
+            changed = reasons != self._standing
+            self._standing = dict(reasons)
+        if changed:
+            self._on_change()
+
+    def release(self, watch: str) -> None:
+        """Forget what stood against a watch: its options have changed."""
+        with self._lock:
+            self._holds.pop(watch, None)
+        self._on_change()
+
+    def allowance(self, watch: str, api: str) -> Allowance:
+        """Say whether rows of a watch may be claimed now."""
+        mono = self._clock.monotonic()
+        with self._lock:
+            standing = self._standing.get(watch)
+            if standing is not None:
+                return Allowance(free=False, reason=standing)
+            link = self._link(api)
+            if not link.is_online:
+                due = link.probe is Probe.ROW and mono >= link.probe_at_mono
+                trial = due and f"link:{api}" not in self._trials
+                return Allowance(free=False, trial=trial, reason=link.reason)
+            hold = self._holds.get(watch, FREE)
+            if hold.is_held:
+                trial = mono >= hold.try_at_mono and f"watch:{watch}" not in self._trials
+                return Allowance(free=False, trial=trial, reason=hold.reason)
+            return Allowance(free=True)
+
+    def begin_trial(self, watch: str, api: str) -> None:
+        """Note that one row is on its way to find out; there is no second one meanwhile."""
+        with self._lock:
+            key = f"link:{api}" if not self._link(api).is_online else f"watch:{watch}"
+            self._trials[key] = watch
+
+    def after_attempt(self, watch: str, api: str, upload_id: int, outcome: Outcome) -> Outcome:
+        """Learn from an attempt; return its outcome as the row must see it."""
+        now, mono = self._clock.now(), self._clock.monotonic()
+        with self._lock:
+            self._trials.pop(f"watch:{watch}", None)
+            self._trials.pop(f"link:{api}", None)
+            before = self._link(api)
+            after = links.after_attempt(
+                before,
+                outcome,
+                upload_id=upload_id,
+                now=now,
+                mono=mono,
+                max_s=self.max_s,
+                rng=self._rng,
+            )
+            self._links[api] = after
+            old = self._holds.get(watch, FREE)
+            new = holds.after_attempt(
+                old, outcome, now=now, mono=mono, max_s=self.max_s, rng=self._rng
+            )
+            if new is FREE:
+                self._holds.pop(watch, None)
+            else:
+                self._holds[watch] = new
+        if after.state != before.state or old.is_held != new.is_held:
+            self._on_change()
+        return holds.as_watch_trouble(new, outcome)
+
+    def server_in_trouble(self, api: str) -> bool:
+        """Whether failures are the server's own just now, and not counted as a file's."""
+        return self.link(api).server_in_trouble
+
+    def due_probes(self) -> list[tuple[str, Probe]]:
+        """Return the links that are to be tried now, other than by a row."""
+        mono = self._clock.monotonic()
+        with self._lock:
+            return [
+                (api, link.probe)
+                for api, link in self._links.items()
+                if not link.is_online and link.probe is not Probe.ROW and mono >= link.probe_at_mono
+            ]
+
+    def next_try_in_s(self, watches: Iterable[tuple[str, str]]) -> float | None:
+        """Return in how many seconds the next row may be tried for one of (watch, api)."""
+        mono = self._clock.monotonic()
+        waits: list[float] = []
+        with self._lock:
+            for watch, api in watches:
+                link = self._link(api)
+                hold = self._holds.get(watch, FREE)
+                if not link.is_online and link.probe is Probe.ROW:
+                    waits.append(link.probe_at_mono - mono)
+                elif link.is_online and hold.is_held:
+                    waits.append(hold.try_at_mono - mono)
+        return max(0.0, min(waits)) if waits else None
+
+    def answered(self, api: str) -> None:
+        """The link was tried and works, or the key is a new one."""
+        with self._lock:
+            before = self._link(api)
+            self._links[api] = links.up(before, now=self._clock.now())
+        if not before.is_online:
+            self._on_change()
+
+    def failed(self, api: str, reason: str, *, unauthorised: bool = False) -> None:
+        """The link was tried in vain, or there is no key to try it with."""
+        now, mono = self._clock.now(), self._clock.monotonic()
+        with self._lock:
+            before = self._link(api)
+            if unauthorised:
+                after = links.refused(before, reason, now=now, mono=mono, max_s=self.max_s)
+            elif before.state is LinkState.UNAUTHORISED:
+                after = replace(before, probe_at_mono=mono + self.max_s)
+            else:
+                probe = Probe.PING if before.is_online else before.probe
+                after = links.down(
+                    before,
+                    reason,
+                    probe,
+                    now=now,
+                    mono=mono,
+                    max_s=self.max_s,
+                    rng=self._rng,
+                )
+            self._links[api] = after
+        if after.state != before.state:
+            self._on_change()
+
+    def told(self, apis: Iterable[str]) -> list[dict[str, Any]]:
+        """Return the links as `oort status` shows them."""
+        from datetime import timedelta
+
+        now, mono = self._clock.now(), self._clock.monotonic()
+        told = []
+        for api in apis:
+            link = self.link(api)
+            wait = timedelta(seconds=max(0.0, link.probe_at_mono - mono))
+            told.append(
+                {
+                    "api": api,
+                    "state": link.state.value,
+                    "since": link.since,
+                    "reason": link.reason,
+                    "next_attempt_at": None if link.is_online else now + wait,
+                }
+            )
+        return told

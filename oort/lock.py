@@ -1,0 +1,148 @@
+"""One daemon a queue: a lock on `oort.lock` that the kernel frees, also after kill -9.
+
+The file's content says who holds it, for people and for `oort status`; whether it is held is asked
+of the kernel alone. A command that changes the queue while no daemon runs takes the same lock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+from oort.errors import LockedError
+from oort.locations import make_private_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+WAIT_S: Final = 3.0
+"""A starting daemon tries so long: the one before it may be about to end (design.md §3)."""
+
+_TRY_EVERY_S: Final = 0.05
+_WINDOWS_BYTE: Final = 1 << 30
+"""Windows forbids reading a locked range, so a byte far behind the content is locked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds the lock, in its own words."""
+
+    pid: int
+    role: str
+    """`daemon`, or the command that changes the queue meanwhile."""
+    host: str = ""
+    started_at: str = ""
+    version: str = ""
+
+
+class QueueLock:
+    """Holds the lock between `acquire` and `release`; a context manager."""
+
+    def __init__(self, file: Path, holder: Holder) -> None:
+        self._file = file
+        self._holder = holder
+        self._descriptor: int | None = None
+
+    def acquire(self, *, wait_s: float = WAIT_S) -> None:
+        """Take the lock, trying for `wait_s`; raise `LockedError` that names who has it."""
+        make_private_folder(self._file.parent)
+        descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
+        pause = threading.Event()
+        tries = max(1, round(wait_s / _TRY_EVERY_S))
+        for attempt in range(tries):
+            if _try_lock(descriptor, exclusive=True):
+                break
+            if attempt + 1 == tries:
+                os.close(descriptor)
+                raise _refusal(self._file)
+            pause.wait(_TRY_EVERY_S)
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, json.dumps(asdict(self._holder)).encode())
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Give the lock back; the file stays, because removing it would race with a starter."""
+        if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __enter__(self) -> QueueLock:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def holder_of(file: Path) -> Holder | None:
+    """Return who holds the lock now, None where nobody does; creates nothing."""
+    try:
+        descriptor = os.open(file, os.O_RDWR)
+    except OSError:
+        return None
+    try:
+        if _try_lock(descriptor, exclusive=False):
+            return None
+    finally:
+        os.close(descriptor)
+    return _told(file)
+
+
+def daemon_of(file: Path) -> Holder | None:
+    """Return the daemon that holds the lock now; a command that holds it is none."""
+    holder = holder_of(file)
+    return holder if holder is not None and holder.role == "daemon" else None
+
+
+def _told(file: Path) -> Holder:
+    """Read what the holder wrote; it may be about to write it."""
+    try:
+        return Holder(**json.loads(file.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return Holder(pid=0, role="daemon")
+
+
+def _refusal(file: Path) -> LockedError:
+    holder = _told(file)
+    who = "a daemon" if holder.role == "daemon" else f"`oort {holder.role}`"
+    pid = f" (pid {holder.pid})" if holder.pid else ""
+    return LockedError(
+        f"{who}{pid} is using the queue in {file.parent}",
+        hint="`oort status` shows it, `oort stop` ends it",
+    )
+
+
+def _try_lock(descriptor: int, *, exclusive: bool) -> bool:
+    """Try to lock an open file without waiting; closing the descriptor unlocks it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return _try_lock_on_windows(descriptor)
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _try_lock_on_windows(descriptor: int) -> bool:
+    import msvcrt
+
+    os.lseek(descriptor, _WINDOWS_BYTE, os.SEEK_SET)
+    try:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # Windows only
+    except OSError:
+        return False
+    finally:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    return True

@@ -1,0 +1,85 @@
+"""When a watch is held, and when it is tried again. Pure.
+
+A refused dataset, telescope or portal is the watch's trouble: its rows wait at no cost while other
+watches go on, and one row at a time tries whether the trouble is over. A server that refuses ten
+files in a row with the same words (a quota) refuses the watch, whatever it says of the file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from oort.policy.outcome import FileRefused, FoundSame, Outcome, Stored, WatchRefused
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from oort.policy.retry import Jitter
+
+ALIKE: Final = 10
+"""So many files in a row refused with the same words: from this one on it is the watch."""
+
+FIRST_TRY_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What stands against a watch; `try_at_mono` is in seconds of the monotonic clock."""
+
+    reason: str | None = None
+    since: datetime | None = None
+    tries: int = 0
+    try_at_mono: float = 0.0
+    words: str | None = None
+    alike: int = 0
+
+    @property
+    def is_held(self) -> bool:
+        """Whether its rows wait."""
+        return self.reason is not None
+
+
+FREE: Final = Hold()
+
+
+def after_attempt(
+    hold: Hold, outcome: Outcome, *, now: datetime, mono: float, max_s: float, rng: Jitter
+) -> Hold:
+    """Return what stands against the watch after an attempt at one of its files."""
+    match outcome:
+        case Stored() | FoundSame():
+            return FREE
+        case WatchRefused(reason=reason):
+            return _held(hold, reason, now=now, mono=mono, max_s=max_s, rng=rng)
+        case FileRefused(reason=reason):
+            alike = hold.alike + 1 if hold.words == reason else 1
+            counted = replace(hold, words=reason, alike=alike)
+            if alike < ALIKE:
+                return counted
+            return _held(counted, reason, now=now, mono=mono, max_s=max_s, rng=rng)
+        case _:
+            return hold
+
+
+def _held(
+    hold: Hold, reason: str, *, now: datetime, mono: float, max_s: float, rng: Jitter
+) -> Hold:
+    if hold.is_held and mono < hold.try_at_mono:
+        return hold  # what was in hand when the watch was held says nothing new
+    tries = hold.tries + 1 if hold.is_held else 0
+    ceiling = min(max(max_s, FIRST_TRY_S), FIRST_TRY_S * 2.0 ** min(tries, 30))
+    return replace(
+        hold,
+        reason=reason,
+        since=hold.since or now,
+        tries=tries,
+        try_at_mono=mono + rng.uniform(0.8 * ceiling, ceiling),
+    )
+
+
+def as_watch_trouble(hold: Hold, outcome: Outcome) -> Outcome:
+    """Return the outcome as the row must see it: a refusal that holds the watch is not the file's."""
+    if isinstance(outcome, FileRefused) and hold.is_held:
+        return WatchRefused(outcome.reason, outcome.http_status, outcome.bytes_sent)
+    return outcome

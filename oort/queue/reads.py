@@ -1,0 +1,213 @@
+"""Read-only questions to the queue, for status, listings and whoever else wants to know."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Select, and_, func, or_, select
+
+from oort.policy.state import Status, Substatus
+from oort.queue.models import NOTES, TRANSITIONS, UPLOADS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection, RowMapping
+
+_PENDING = [
+    Status.NEW.value,
+    Status.PREPARING.value,
+    Status.UPLOADING.value,
+    Status.FINISHING.value,
+]
+
+
+@dataclass(slots=True)
+class Counts:
+    """How many rows are in which state; `pending_*` are those still on their way."""
+
+    by_status: Counter[str] = field(default_factory=Counter)
+    pending_files: int = 0
+    pending_bytes: int = 0
+    unproven: int = 0
+
+    def add(self, status: str, unproven: bool, files: int, size: int) -> None:  # a row of the query
+        """Take one group of rows into account."""
+        self.by_status[status] += files
+        if status in _PENDING:
+            self.pending_files += files
+            self.pending_bytes += size
+        elif unproven:
+            self.unproven += files
+
+
+def counts(connection: Connection, host: str) -> dict[str, Counts]:
+    """Return the counts of each watch of a host, by one walk over a covering index."""
+    rows = connection.execute(
+        select(
+            UPLOADS.c.watch,
+            UPLOADS.c.status,
+            UPLOADS.c.unproven,
+            func.count(),
+            func.coalesce(func.sum(UPLOADS.c.size), 0),
+        )
+        .where(UPLOADS.c.host == host)
+        .group_by(UPLOADS.c.watch, UPLOADS.c.status, UPLOADS.c.unproven)
+    )
+    found: dict[str, Counts] = {}
+    for watch, status, unproven, files, size in rows:
+        found.setdefault(watch, Counts()).add(status, unproven, files, size)
+    return found
+
+
+def counts_below(connection: Connection, host: str, watch: str, folder: bytes) -> Counts:
+    """Return the counts of one folder of a watch (empty `folder`: the watched folder itself)."""
+    found = Counts()
+    rows = connection.execute(
+        select(
+            UPLOADS.c.status,
+            UPLOADS.c.unproven,
+            func.count(),
+            func.coalesce(func.sum(UPLOADS.c.size), 0),
+        )
+        .where(UPLOADS.c.host == host, UPLOADS.c.watch == watch, *below(folder))
+        .group_by(UPLOADS.c.status, UPLOADS.c.unproven)
+    )
+    for status, unproven, files, size in rows:
+        found.add(status, unproven, files, size)
+    return found
+
+
+def below(folder: bytes) -> list[Any]:
+    """Return the conditions for paths below a folder; `0` is the byte after `/`."""
+    if not folder:
+        return []
+    return [UPLOADS.c.rel_path > folder + b"/", UPLOADS.c.rel_path < folder + b"0"]
+
+
+def oldest_pending_at(connection: Connection, host: str) -> datetime | None:
+    """Return since when the oldest waiting file waits; what still settles is left out."""
+    return connection.execute(
+        select(func.min(UPLOADS.c.created_at)).where(
+            UPLOADS.c.host == host,
+            UPLOADS.c.status.in_(_PENDING),
+            UPLOADS.c.substatus != Substatus.SETTLING.value,
+        )
+    ).scalar()
+
+
+def attention(connection: Connection, host: str, limit: int = 100) -> Sequence[RowMapping]:
+    """Return the rows in Error, newest first."""
+    return (
+        connection.execute(
+            select(UPLOADS)
+            .where(UPLOADS.c.host == host, UPLOADS.c.status == Status.ERROR.value)
+            .order_by(UPLOADS.c.updated_at.desc(), UPLOADS.c.id.desc())
+            .limit(limit)
+        )
+        .mappings()
+        .all()
+    )
+
+
+def in_hand(connection: Connection, host: str) -> Sequence[RowMapping]:
+    """Return the rows that a worker has, longest first."""
+    return (
+        connection.execute(
+            select(UPLOADS)
+            .where(
+                UPLOADS.c.host == host,
+                UPLOADS.c.status.in_(_PENDING[1:]),
+            )
+            .order_by(UPLOADS.c.started_at, UPLOADS.c.id)
+        )
+        .mappings()
+        .all()
+    )
+
+
+def newest(connection: Connection, host: str, watch: str, rel_path: bytes) -> RowMapping | None:
+    """Return the newest row of a path."""
+    return (
+        connection.execute(
+            select(UPLOADS)
+            .where(UPLOADS.c.host == host, UPLOADS.c.watch == watch, UPLOADS.c.rel_path == rel_path)
+            .order_by(UPLOADS.c.id.desc())
+            .limit(1)
+        )
+        .mappings()
+        .first()
+    )
+
+
+def roots(connection: Connection, host: str) -> list[tuple[str, bytes]]:
+    """Return every (watch, watched folder) that rows were written for."""
+    rows = connection.execute(
+        select(UPLOADS.c.watch, UPLOADS.c.root).where(UPLOADS.c.host == host).distinct()
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def history(connection: Connection, upload_id: int) -> list[dict[str, Any]]:
+    """Return every recorded step of an upload, oldest first."""
+    rows = connection.execute(
+        select(TRANSITIONS.c.at, TRANSITIONS.c.status, TRANSITIONS.c.substatus, TRANSITIONS.c.cause)
+        .where(TRANSITIONS.c.upload_id == upload_id)
+        .order_by(TRANSITIONS.c.id)
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+def uploads(
+    connection: Connection,
+    host: str,
+    *,
+    status: str | None = None,
+    watch: str | None = None,
+    night: str | None = None,
+    since: datetime | None = None,
+    limit: int = 100,
+) -> Sequence[RowMapping]:
+    """Return rows, newest change first; a `limit` of 0 returns all."""
+    wanted: Select[Any] = select(UPLOADS).where(UPLOADS.c.host == host)
+    if status is not None:
+        words = status.lower()
+        wanted = wanted.where(
+            or_(func.lower(UPLOADS.c.status) == words, func.lower(UPLOADS.c.substatus) == words)
+        )
+    if watch is not None:
+        wanted = wanted.where(UPLOADS.c.watch == watch)
+    if night is not None:
+        wanted = wanted.where(UPLOADS.c.night == night)
+    if since is not None:
+        wanted = wanted.where(UPLOADS.c.updated_at >= since)
+    wanted = wanted.order_by(UPLOADS.c.updated_at.desc(), UPLOADS.c.id.desc())
+    return connection.execute(wanted.limit(limit) if limit else wanted).mappings().all()
+
+
+def notes(connection: Connection, host: str) -> dict[str, Any]:
+    """Return what the daemon told last: link, watches, uploads in hand, pause."""
+    rows = connection.execute(select(NOTES.c.name, NOTES.c.value).where(NOTES.c.host == host))
+    return {row[0]: row[1] for row in rows}
+
+
+def matching(
+    connection: Connection, host: str, watch: str, rel_path: bytes
+) -> Sequence[RowMapping]:
+    """Return the newest row of a path or, where it names a folder, of every path below it."""
+    here = [or_(UPLOADS.c.rel_path == rel_path, and_(*below(rel_path)))] if rel_path else []
+    newest_ids = (
+        select(func.max(UPLOADS.c.id))
+        .where(UPLOADS.c.host == host, UPLOADS.c.watch == watch, *here)
+        .group_by(UPLOADS.c.rel_path)
+    )
+    return (
+        connection.execute(
+            select(UPLOADS).where(UPLOADS.c.id.in_(newest_ids)).order_by(UPLOADS.c.id)
+        )
+        .mappings()
+        .all()
+    )
