@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.sandbox import running_sandbox
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support.sandbox import Sandbox
 
 _LOOPBACK = ("127.", "localhost", "::1")
 
@@ -56,3 +59,10 @@ def no_thread_left_behind() -> Iterator[None]:
         timeout_s=10,
         what=lambda: f"threads left behind: {set(threading.enumerate()) - before}",
     )
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    """Run a sandbox of the test's own, with a fresh storage and its switchboard open."""
+    with running_sandbox(tmp_path / "sandbox") as running:
+        yield running

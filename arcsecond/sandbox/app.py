@@ -1,0 +1,211 @@
+"""The ASGI application: which view answers a request, who may ask it, what the rules change."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import deque
+from dataclasses import dataclass
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import RedirectResponse
+
+from arcsecond.sandbox import accounts, datafiles, resources, switchboard
+from arcsecond.sandbox.answers import RefusedError, json_answer, page
+from arcsecond.sandbox.exchange import Clock, Exchange, GoneError, Key, Record
+from arcsecond.sandbox.faults import Rules
+from arcsecond.sandbox.forms import fill, new_form
+from arcsecond.sandbox.routes import Route, View, find
+from arcsecond.sandbox.store import PERSONAL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.responses import Response
+    from starlette.types import Receive, Scope, Send
+
+    from arcsecond.sandbox.server import Listener
+    from arcsecond.sandbox.store import Store
+
+REQUESTS_KEPT = 50_000
+_KEY_HEADER = b"x-arcsecond-api-authorization"
+_ROUTES: tuple[Route, ...] = (
+    *accounts.ROUTES,
+    *datafiles.ROUTES,
+    *resources.ROUTES,
+)
+_FIRST_WORDS = frozenset(route.first_word for route in _ROUTES)
+
+
+class SandboxApp:
+    """Answers requests from a store, under the rules of the switchboard if that is open."""
+
+    def __init__(self, store: Store, *, page_size: int | None, faults: bool) -> None:
+        self.store = store
+        self.page_size = page_size
+        self.rules = Rules()
+        self.clock = Clock()
+        self.requests: deque[Record] = deque(maxlen=REQUESTS_KEPT)
+        self.listener: Listener | None = None
+        self._faults = faults
+        self._numbers = itertools.count(1)
+        self._keys: dict[str, Key] = {}
+        self.load_keys()
+
+    def load_keys(self) -> None:
+        """Learn the keys that are valid from now on."""
+        self._keys = {
+            key: Key(account, is_upload_key=upload)
+            for account in self.store.accounts()
+            for key, upload in ((account.upload_key, True), (account.access_key, False))
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        exchange = Exchange(
+            scope,
+            receive,
+            store=self.store,
+            rules=self.rules,
+            clock=self.clock,
+            page_size=self.page_size,
+            number=next(self._numbers),
+        )
+        if self._faults and exchange.path.startswith(switchboard.PREFIX):
+            answer = await switchboard.answer(self, exchange)
+        else:
+            self.requests.append(exchange.record)
+            try:
+                answer = await self._answer_under_rules(exchange)
+            except GoneError:
+                await exchange.until_gone()
+                return
+            finally:
+                exchange.record.done = True
+            exchange.record.status = answer.status_code
+        answer.headers.setdefault("date", formatdate(usegmt=True))
+        await answer(scope, receive, send)
+
+    async def _answer_under_rules(self, exchange: Exchange) -> Response:
+        """Return the answer as the rules want it; raises GoneError where they want none."""
+        plan = exchange.plan = self.rules.plan(exchange.method, exchange.full_path)
+        if plan.drop and plan.when == "before":
+            exchange.cut()
+        if plan.status is not None and not plan.stored:
+            answer = await self._refuse(exchange)
+        else:
+            answer = await self._answer(exchange)
+            if plan.status is not None:
+                answer = exchange.injected()
+        if plan.alter or plan.omit or plan.truncate_size is not None:
+            _alter(answer, exchange)
+        for name, value in (plan.headers or {}).items():
+            answer.headers[name] = value
+        if plan.close:
+            answer.headers["connection"] = "close"
+        if plan.delay_s:
+            await self.clock.wait(plan.delay_s)
+        if plan.drop and plan.when == "after":
+            exchange.cut()
+        return answer
+
+    async def _refuse(self, exchange: Exchange) -> Response:
+        """Read the body, unless the rule answers early, and give the rule's answer."""
+        if exchange.plan.early:
+            return exchange.injected()
+        try:
+            with new_form(exchange) as form:
+                await fill(form, exchange)
+        except RefusedError:
+            await exchange.drain()
+        return exchange.injected()
+
+    async def _answer(self, exchange: Exchange) -> Response:
+        """Return what the real server would answer, were it this one."""
+        try:
+            route, arguments = self._resolve(exchange)
+            if not route.open:
+                self._authorise(exchange, route)
+            return await _view(route, exchange.method)(exchange, *arguments)
+        except _UnknownUrlError:
+            return page(HTTPStatus.NOT_FOUND)
+        except _SlashMissingError:
+            query = f"?{exchange.record.query}" if exchange.record.query else ""
+            return RedirectResponse(f"{exchange.full_path}/{query}", HTTPStatus.MOVED_PERMANENTLY)
+        except RefusedError as refused:
+            return refused.answer()
+
+    def _resolve(self, exchange: Exchange) -> tuple[Route, tuple[str, ...]]:
+        """Find the route; take the portal off the path."""
+        path = exchange.full_path
+        first, _, rest = path.removeprefix("/").partition("/")
+        if first not in _FIRST_WORDS:
+            exchange.portal, exchange.path = first, f"/{rest}"
+        in_portal = exchange.portal != PERSONAL
+        found = find(_ROUTES, exchange.path, in_portal=in_portal)
+        if found is not None:
+            return found
+        if not path.endswith("/") and find(_ROUTES, f"{exchange.path}/", in_portal=in_portal):
+            raise _SlashMissingError
+        raise _UnknownUrlError
+
+    def _authorise(self, exchange: Exchange, route: Route) -> None:
+        """Refuse who has no key, or not the right one for this; raises RefusedError."""
+        sent = exchange.header(_KEY_HEADER)
+        if not sent:
+            words = "Authentication credentials were not provided."
+            raise RefusedError(HTTPStatus.UNAUTHORIZED, words)
+        key = exchange.key = self._keys.get(sent.removeprefix("Key "))
+        exchange.record.key = "unknown"
+        if key is None or not sent.startswith("Key "):
+            raise RefusedError(HTTPStatus.UNAUTHORIZED, "Invalid key.")
+        exchange.record.key = "upload" if key.is_upload_key else "access"
+        accounts.check_rights(exchange, key, route)
+
+
+class _UnknownUrlError(Exception):
+    """No route has this path."""
+
+
+class _SlashMissingError(Exception):
+    """With a slash at its end, a route would have this path."""
+
+
+def _view(route: Route, method: str) -> View:
+    """Return the view of a method; raises RefusedError where the route has none."""
+    if method not in route.views:
+        words = f'Method "{method}" not allowed.'
+        raise RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, words)
+    return route.views[method]
+
+
+@dataclass(frozen=True, slots=True)
+class _Alteration:
+    """How the objects of an answer are to read."""
+
+    values: Mapping[str, Any]
+    omit: tuple[str, ...]
+
+    def of(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self.of(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if isinstance(value.get("results"), list):
+            return {**value, "results": self.of(value["results"])}
+        return {k: v for k, v in {**value, **self.values}.items() if k not in self.omit}
+
+
+def _alter(answer: Response, exchange: Exchange) -> None:
+    """Make the answer's JSON read as the plan wants it."""
+    if answer.media_type != "application/json" or not answer.body:
+        return
+    plan = exchange.plan
+    values = dict(plan.alter or {})
+    if plan.truncate_size is not None:
+        values["size"] = plan.truncate_size
+    altered = _Alteration(values, plan.omit or ()).of(json.loads(bytes(answer.body)))
+    answer.body = json_answer(altered).body
+    answer.headers["content-length"] = str(len(answer.body))

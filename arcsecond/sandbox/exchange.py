@@ -1,0 +1,239 @@
+"""One request and what is known of it, from its first line to the reset that may end it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import struct
+from dataclasses import dataclass, field
+from functools import cached_property
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import parse_qsl
+
+from arcsecond.sandbox.answers import RefusedError, json_answer, page, phrase, to_json
+from arcsecond.sandbox.faults import Plan
+from arcsecond.sandbox.store import PERSONAL
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.responses import Response
+    from starlette.types import Receive, Scope
+
+    from arcsecond.sandbox.faults import Rules
+    from arcsecond.sandbox.store import Account, Store
+
+LARGEST_JSON_BYTES = 16 * 1024 * 1024
+
+
+class GoneError(Exception):
+    """The client left, or a rule cut it off: there is nobody to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Whose key came with a request, and which of the two."""
+
+    account: Account
+    is_upload_key: bool
+
+
+@dataclass(slots=True)
+class Record:
+    """What `/_faults/requests/` shows of a request."""
+
+    id: int
+    method: str
+    path: str
+    query: str
+    connection: int
+    user_agent: str
+    status: int | None = None
+    bytes_received: int = 0
+    body_complete: bool = False
+    key: str | None = None
+    file: str | None = None
+    dataset: str | None = None
+    reset: bool = False
+    done: bool = False
+
+
+@dataclass(slots=True)
+class Clock:
+    """Waiting that ends early when the server does."""
+
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def wait(self, seconds: float | None) -> None:
+        """Wait, for ever where `seconds` is None; return early when the server ends."""
+        try:
+            await asyncio.wait_for(self.closing.wait(), seconds)
+        except TimeoutError:
+            return
+
+
+class Exchange:
+    """One request: what the views ask it, and how its body is read under the rules in force."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        *,
+        store: Store,
+        rules: Rules,
+        clock: Clock,
+        page_size: int | None,
+        number: int,
+    ) -> None:
+        self.store = store
+        self.page_size = page_size
+        self.rules = rules
+        self.clock = clock
+        self.method: str = scope["method"]
+        self.full_path: str = scope["path"]
+        self.path = self.full_path
+        self.portal = PERSONAL
+        self.key: Key | None = None
+        self.plan = Plan()
+        self._scope = scope
+        self._receive = receive
+        self.transport: asyncio.Transport = scope["state"]["transport"]
+        client = scope["client"] or ("", 0)
+        self.record = Record(
+            id=number,
+            method=self.method,
+            path=self.full_path,
+            query=scope["query_string"].decode("latin-1"),
+            connection=client[1],
+            user_agent=self.header(b"user-agent"),
+        )
+
+    # What was asked
+
+    def header(self, name: bytes) -> str:
+        """Return a header, or the empty text."""
+        return next((v.decode("latin-1") for k, v in self._scope["headers"] if k == name), "")
+
+    @cached_property
+    def query(self) -> dict[str, str]:
+        """The query; of several values of one name the last."""
+        return dict(
+            parse_qsl(self._scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        )
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """The query without what turns pages; empty where a rule ignores filters."""
+        if self.plan.ignore_filters:
+            return {}
+        return {k: v for k, v in self.query.items() if k not in ("page", "page_size", "format")}
+
+    def url(self, path: str) -> str:
+        """Return the absolute URL of a path, as the client would write the server's name."""
+        host, port = self._scope["server"]
+        return f"http://{self.header(b'host') or f'{host}:{port}'}{path}"
+
+    # Its body
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the body as it comes; raises GoneError when the client leaves before its end."""
+        if self.plan.read_bytes_per_s is not None:
+            narrow(self.transport)
+        while not self.record.body_complete:
+            if self.plan.read_bytes_per_s == 0:
+                await self.clock.wait(None)
+                self.cut()
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise GoneError
+            chunk: bytes = message.get("body", b"")
+            self.record.bytes_received += len(chunk)
+            self.record.body_complete = not message.get("more_body", False)
+            self.meddle()
+            if self.plan.read_bytes_per_s:
+                await self.clock.wait(len(chunk) / self.plan.read_bytes_per_s)
+            if chunk:
+                yield chunk
+
+    def meddle(self) -> None:
+        """Do what a rule wants done in the middle of the body; raises GoneError after a reset."""
+        plan = self.plan
+        arrived = self.record.bytes_received
+        if plan.kill_pid is not None and arrived >= (plan.after_bytes or 0):
+            pid, plan.kill_pid = plan.kill_pid, None
+            os.kill(pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+        if plan.drop and plan.when == "during" and arrived >= (plan.after_bytes or 1):
+            self.cut()
+
+    async def drain(self) -> None:
+        """Read the body and forget it."""
+        async for _ in self.chunks():
+            pass
+
+    async def json(self) -> dict[str, Any]:
+        """Return the body's JSON object; raises RefusedError."""
+        body = bytearray()
+        async for chunk in self.chunks():
+            body += chunk
+            if len(body) > LARGEST_JSON_BYTES:
+                raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.")
+        try:
+            value = json.loads(body or b"{}")
+            to_json(value)  # a lone surrogate is valid JSON, and no text
+        except ValueError as error:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, f"JSON parse error - {error}") from error
+        if not isinstance(value, dict):
+            words = "Invalid data. Expected a dictionary."
+            raise RefusedError(HTTPStatus.BAD_REQUEST, {"non_field_errors": [words]})
+        return value
+
+    # Its end
+
+    def cut(self) -> NoReturn:
+        """Reset the connection; raises GoneError."""
+        self.record.reset = True
+        reset(self.transport)
+        raise GoneError
+
+    async def until_gone(self) -> None:
+        """Wait until the server has noticed that the client is gone, so that it sends nothing."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    def injected(self) -> Response:
+        """Return the answer that a rule gives instead of ours."""
+        plan = self.plan
+        http_status = plan.status or HTTPStatus.OK
+        if plan.body is None and plan.content_type and "html" in plan.content_type:
+            answer = page(http_status)
+        elif plan.body is None:
+            answer = json_answer({"detail": f"{phrase(http_status)}."}, http_status)
+        elif isinstance(plan.body, str):
+            answer = page(http_status)
+            answer.body = plan.body.encode()
+            answer.headers["content-length"] = str(len(answer.body))
+        else:
+            answer = json_answer(plan.body, http_status)
+        if plan.content_type:
+            answer.headers["content-type"] = plan.content_type
+        return answer
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """End a connection with RST, so that what is on its way in either direction is lost."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and not transport.is_closing():
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
+def narrow(transport: asyncio.Transport) -> None:
+    """Let the kernel take in as little as it can ahead of a slow reader."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

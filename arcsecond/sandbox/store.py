@@ -1,0 +1,497 @@
+"""What outlives a restart and a kill -9: one SQLite database beside the files as they came.
+
+Everything here is synchronous and called from the server's one thread, so there is one writer by
+construction. The database is held with an exclusive lock for the life of the process: a second
+sandbox on the same storage is refused. Nothing waits for the disk (`synchronous=OFF`): a killed
+process loses nothing, a power cut may cost the last seconds, which a rehearsal can bear.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import sqlite3
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+PERSONAL = ""
+"""The portal of what belongs to the account itself."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS accounts (
+    username TEXT PRIMARY KEY, email TEXT NOT NULL, profile TEXT NOT NULL,
+    upload_key TEXT NOT NULL, access_key TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS memberships (
+    pk INTEGER PRIMARY KEY, username TEXT NOT NULL, portal TEXT NOT NULL, role TEXT NOT NULL,
+    joined TEXT NOT NULL, UNIQUE (username, portal));
+CREATE TABLE IF NOT EXISTS objects (
+    pk INTEGER PRIMARY KEY AUTOINCREMENT, resource TEXT NOT NULL, portal TEXT NOT NULL,
+    ident TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (resource, portal, ident));
+CREATE TABLE IF NOT EXISTS datasets (
+    pk INTEGER PRIMARY KEY AUTOINCREMENT, uuid TEXT NOT NULL UNIQUE, portal TEXT NOT NULL,
+    name TEXT NOT NULL, telescope TEXT, tags TEXT NOT NULL, body TEXT NOT NULL,
+    created TEXT NOT NULL, updated TEXT NOT NULL,
+    files INTEGER NOT NULL DEFAULT 0, volume INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX IF NOT EXISTS datasets_by_name ON datasets (portal, name);
+CREATE TABLE IF NOT EXISTS data_files (
+    pk INTEGER PRIMARY KEY AUTOINCREMENT, dataset TEXT NOT NULL REFERENCES datasets (uuid),
+    name TEXT NOT NULL, size INTEGER NOT NULL, sha256 TEXT, tags TEXT NOT NULL,
+    is_raw INTEGER NOT NULL, body TEXT NOT NULL, created TEXT NOT NULL, UNIQUE (dataset, name));
+CREATE INDEX IF NOT EXISTS data_files_by_dataset ON data_files (dataset);
+"""
+
+
+class StorageInUseError(Exception):
+    """Another sandbox holds this storage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The one who logs in; `profile` is what `GET /profiles/<username>/` shows beside it."""
+
+    username: str
+    email: str
+    upload_key: str
+    access_key: str
+    profile: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A dataset; `portal` is PERSONAL or a subdomain, `volume` the bytes of its files."""
+
+    uuid: str
+    portal: str
+    name: str
+    telescope: str | None
+    tags: tuple[str, ...]
+    body: Mapping[str, Any]
+    created: str
+    updated: str
+    files: int
+    volume: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A data file; `sha256` is None where only a record was made, without a file."""
+
+    pk: int
+    dataset: str
+    name: str
+    size: int
+    sha256: str | None
+    tags: tuple[str, ...]
+    is_raw: bool
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A file that came whole and lies in the storage's `incoming` folder."""
+
+    path: Path
+    size: int
+    sha256: str
+
+
+_DATASET = "uuid, portal, name, telescope, tags, body, created, updated, files, volume"
+_DATA_FILE = (
+    "data_files.pk, dataset, data_files.name, size, sha256, data_files.tags, is_raw, "
+    "data_files.body"
+)
+_IN_PORTAL = "FROM data_files JOIN datasets ON datasets.uuid = dataset WHERE datasets.portal = ?1"
+
+
+def timestamp() -> str:
+    """Return the time as the API writes it."""
+    now = datetime.now(UTC)  # noqa: TID251  # a server tells its own time, to nobody of ours
+    return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Store:
+    """The storage folder: `sandbox.db`, `files/<dataset uuid>/<name>`, `incoming/`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open `folder`, which is made where it is missing; raises StorageInUseError, OSError."""
+        self.folder = folder
+        self.incoming = folder / "incoming"
+        self._files = folder / "files"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._files.mkdir(exist_ok=True)
+        self._db = _open_database(folder / "sandbox.db")
+        # What was on its way when the last process died is nobody's any more.
+        shutil.rmtree(self.incoming, ignore_errors=True)
+        self.incoming.mkdir(exist_ok=True)
+
+    def close(self) -> None:
+        """Let go of the storage."""
+        self._db.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Make one transaction of what is done inside."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # Accounts and portals
+
+    def add_account(self, username: str, email: str, profile: Mapping[str, Any]) -> Account:
+        """Add an account with two fresh keys."""
+        account = Account(username, email, _new_key(), _new_key(), profile)
+        self._db.execute(
+            "INSERT INTO accounts (username, email, profile, upload_key, access_key)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (username, email, json.dumps(profile), account.upload_key, account.access_key),
+        )
+        return account
+
+    def accounts(self) -> list[Account]:
+        """Return all accounts, the one that logs in first."""
+        rows = self._db.execute(
+            "SELECT username, email, upload_key, access_key, profile FROM accounts ORDER BY rowid"
+        )
+        return [
+            Account(username, email, upload_key, access_key, json.loads(profile))
+            for username, email, upload_key, access_key, profile in rows
+        ]
+
+    def renew_key(self, username: str, *, upload: bool) -> str:
+        """Replace a key, as the web site does; return the new one. The old one is worth nothing."""
+        key = _new_key()
+        column = "upload_key" if upload else "access_key"
+        self._db.execute(
+            f"UPDATE accounts SET {column} = ? WHERE username = ?",  # noqa: S608  # one of two words
+            (key, username),
+        )
+        return key
+
+    def set_role(self, username: str, portal: str, role: str | None) -> None:
+        """Make an account a member of a portal with that role; None ends the membership."""
+        with self.writing():
+            self._db.execute(
+                "DELETE FROM memberships WHERE username = ? AND portal = ?", (username, portal)
+            )
+            if role is not None:
+                self._db.execute(
+                    "INSERT INTO memberships (username, portal, role, joined) VALUES (?, ?, ?, ?)",
+                    (username, portal, role, timestamp()),
+                )
+
+    def memberships(
+        self, *, username: str | None = None, portal: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return `pk, username, portal, role, joined` of those that match."""
+        rows = self._db.execute(
+            "SELECT pk, username, portal, role, joined FROM memberships"
+            " WHERE (?1 IS NULL OR username = ?1) AND (?2 IS NULL OR portal = ?2) ORDER BY pk",
+            (username, portal),
+        )
+        names = ("pk", "username", "portal", "role", "joined")
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    # Simple objects: telescopes, observing sites, night logs …
+
+    def objects(self, resource: str, portal: str) -> list[dict[str, Any]]:
+        """Return all objects of a resource that a portal sees, oldest first."""
+        rows = self._db.execute(
+            "SELECT body FROM objects WHERE resource = ? AND portal = ? ORDER BY pk",
+            (resource, portal),
+        )
+        return [json.loads(body) for (body,) in rows]
+
+    def object(self, resource: str, portal: str, ident: str) -> dict[str, Any] | None:
+        """Return one object, or None."""
+        row = self._db.execute(
+            "SELECT body FROM objects WHERE resource = ? AND portal = ? AND ident = ?",
+            (resource, portal, ident),
+        ).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def next_pk(self) -> int:
+        """Return a number that no object bore before."""
+        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'objects'").fetchone()
+        return 1 if row is None else int(row[0]) + 1
+
+    def put_object(self, resource: str, portal: str, ident: str, body: Mapping[str, Any]) -> None:
+        """Store an object, or store it anew."""
+        self._db.execute(
+            "INSERT INTO objects (resource, portal, ident, body) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (resource, portal, ident) DO UPDATE SET body = excluded.body",
+            (resource, portal, ident, json.dumps(body)),
+        )
+
+    def delete_object(self, resource: str, portal: str, ident: str) -> None:
+        """Forget an object."""
+        self._db.execute(
+            "DELETE FROM objects WHERE resource = ? AND portal = ? AND ident = ?",
+            (resource, portal, ident),
+        )
+
+    # Datasets
+
+    def add_dataset(
+        self,
+        portal: str,
+        *,
+        name: str,
+        telescope: str | None,
+        tags: Sequence[str],
+        body: Mapping[str, Any],
+    ) -> Dataset:
+        """Add an empty dataset. Names are not unique."""
+        now = timestamp()
+        ident = str(uuid.uuid4())
+        self._db.execute(
+            "INSERT INTO datasets (uuid, portal, name, telescope, tags, body, created, updated)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (ident, portal, name, telescope, json.dumps(tags), json.dumps(body), now, now),
+        )
+        return Dataset(ident, portal, name, telescope, tuple(tags), body, now, now, 0, 0)
+
+    def datasets(self, portal: str, name: str | None = None) -> list[Dataset]:
+        """Return the datasets of a portal, of that name if one is given, oldest first."""
+        rows = self._db.execute(
+            f"SELECT {_DATASET} FROM datasets"  # noqa: S608  # a constant
+            " WHERE portal = ?1 AND (?2 IS NULL OR name = ?2) ORDER BY pk",
+            (portal, name),
+        )
+        return [_dataset(row) for row in rows]
+
+    def dataset(self, portal: str, ident: str) -> Dataset | None:
+        """Return the dataset of that UUID, if the portal has it."""
+        row = self._db.execute(
+            f"SELECT {_DATASET} FROM datasets WHERE portal = ? AND uuid = ?",  # noqa: S608
+            (portal, ident.lower()),
+        ).fetchone()
+        return None if row is None else _dataset(row)
+
+    def update_dataset(self, dataset: Dataset) -> None:
+        """Write what a client may change: name, telescope, tags, body."""
+        self._db.execute(
+            "UPDATE datasets SET name = ?, telescope = ?, tags = ?, body = ?, updated = ?"
+            " WHERE uuid = ?",
+            (
+                dataset.name,
+                dataset.telescope,
+                json.dumps(dataset.tags),
+                json.dumps(dataset.body),
+                timestamp(),
+                dataset.uuid,
+            ),
+        )
+
+    def delete_dataset(self, ident: str) -> None:
+        """Delete a dataset with all its files."""
+        with self.writing():
+            self._db.execute("DELETE FROM data_files WHERE dataset = ?", (ident,))
+            self._db.execute("DELETE FROM datasets WHERE uuid = ?", (ident,))
+        shutil.rmtree(self._files / ident, ignore_errors=True)
+
+    # Data files
+
+    def add_data_file(
+        self,
+        dataset: str,
+        *,
+        name: str,
+        arrived: Arrived | None,
+        tags: Sequence[str],
+        is_raw: bool,
+        body: Mapping[str, Any],
+        size: int = 0,
+    ) -> DataFile | None:
+        """Make what arrived a file of the dataset; None where the name is taken.
+
+        Without `arrived` it is a record of `size` that has no file. The rename lies inside the
+        transaction: killed in between, the storage holds at most a file that nobody knows of, and
+        the next one of that name takes its place.
+        """
+        size = arrived.size if arrived else size
+        sha256 = arrived.sha256 if arrived else None
+        with self.writing():
+            cursor = self._db.execute(
+                "INSERT INTO data_files (dataset, name, size, sha256, tags, is_raw, body, created)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (dataset, name) DO NOTHING",
+                (
+                    dataset,
+                    name,
+                    size,
+                    sha256,
+                    json.dumps(tags),
+                    is_raw,
+                    json.dumps(body),
+                    timestamp(),
+                ),
+            )
+            if cursor.rowcount == 0:
+                return None
+            self._db.execute(
+                "UPDATE datasets SET files = files + 1, volume = volume + ? WHERE uuid = ?",
+                (size, dataset),
+            )
+            if arrived:
+                self._move_in(arrived.path, dataset, name)
+        pk = cursor.lastrowid or 0
+        return DataFile(pk, dataset, name, size, sha256, tuple(tags), is_raw, body)
+
+    def data_files(
+        self,
+        portal: str,
+        *,
+        dataset: str | None = None,
+        name: str | None = None,
+        after: int = 0,
+        offset: int = 0,
+        limit: int = -1,
+    ) -> list[DataFile]:
+        """Return data files of a portal by pk: of a dataset, of a name, above `after`."""
+        rows = self._db.execute(
+            f"SELECT {_DATA_FILE} {_where(dataset, name)} AND data_files.pk > ?4"
+            " ORDER BY data_files.pk LIMIT ?5 OFFSET ?6",
+            (portal, dataset, name, after, limit, offset),
+        )
+        return [_data_file(row) for row in rows]
+
+    def count_data_files(
+        self, portal: str, *, dataset: str | None = None, name: str | None = None
+    ) -> int:
+        """Return how many `data_files` would be without a limit."""
+        row = self._db.execute(
+            f"SELECT COUNT(*) {_where(dataset, name)}",  # constants
+            (portal, dataset, name),
+        ).fetchone()
+        return int(row[0])
+
+    def data_file(self, portal: str, pk: int) -> DataFile | None:
+        """Return the data file of that pk, if the portal has it."""
+        row = self._db.execute(
+            f"SELECT {_DATA_FILE} {_IN_PORTAL} AND data_files.pk = ?2",  # constants
+            (portal, pk),
+        ).fetchone()
+        return None if row is None else _data_file(row)
+
+    def update_data_file(self, file: DataFile) -> None:
+        """Write what a client may change: tags, is_raw, body."""
+        self._db.execute(
+            "UPDATE data_files SET tags = ?, is_raw = ?, body = ? WHERE pk = ?",
+            (json.dumps(file.tags), file.is_raw, json.dumps(file.body), file.pk),
+        )
+
+    def delete_data_file(self, file: DataFile) -> None:
+        """Delete a data file with its bytes."""
+        with self.writing():
+            self._db.execute("DELETE FROM data_files WHERE pk = ?", (file.pk,))
+            self._db.execute(
+                "UPDATE datasets SET files = files - 1, volume = volume - ? WHERE uuid = ?",
+                (file.size, file.dataset),
+            )
+        self.path_of(file).unlink(missing_ok=True)
+
+    def every_data_file(self) -> list[dict[str, Any]]:
+        """Return all that is stored, of every portal, with the name of its dataset."""
+        rows = self._db.execute(
+            f"SELECT {_DATA_FILE}, datasets.name, datasets.portal"  # noqa: S608  # a constant
+            " FROM data_files JOIN datasets ON datasets.uuid = dataset ORDER BY data_files.pk"
+        )
+        return [
+            {
+                "pk": file.pk,
+                "portal": row[9] or None,
+                "dataset": row[8],
+                "dataset_uuid": file.dataset,
+                "name": file.name,
+                "size": file.size,
+                "sha256": file.sha256,
+                "tags": list(file.tags),
+                "is_raw": file.is_raw,
+            }
+            for row in rows
+            for file in [_data_file(row[:8])]
+        ]
+
+    def path_of(self, file: DataFile) -> Path:
+        """Return where the bytes of a data file lie."""
+        return self._files / file.dataset / file.name
+
+    def _move_in(self, source: Path, dataset: str, name: str) -> None:
+        folder = self._files / dataset
+        try:
+            source.replace(folder / name)
+        except FileNotFoundError:
+            folder.mkdir(exist_ok=True)
+            source.replace(folder / name)
+
+
+def _where(dataset: str | None, name: str | None) -> str:
+    """Return the FROM and WHERE of a listing, so that SQLite can use the narrowest index."""
+    return (
+        f"{_IN_PORTAL}"
+        + (" AND dataset = ?2" if dataset is not None else " AND ?2 IS NULL")
+        + (" AND data_files.name = ?3" if name is not None else " AND ?3 IS NULL")
+    )
+
+
+def _open_database(path: Path) -> sqlite3.Connection:
+    # The keys are in it: made for the owner alone, before SQLite makes it for everybody.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    db = sqlite3.connect(path, isolation_level=None, timeout=0.5)
+    try:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = OFF")
+        db.executescript(_SCHEMA)
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        db.close()
+        raise StorageInUseError(str(error)) from error
+    return db
+
+
+def _new_key() -> str:
+    return secrets.token_hex(20)
+
+
+def _dataset(row: Sequence[Any]) -> Dataset:
+    ident, portal, name, telescope, tags, body, created, updated, files, volume = row
+    return Dataset(
+        uuid=ident,
+        portal=portal,
+        name=name,
+        telescope=telescope,
+        tags=tuple(json.loads(tags)),
+        body=json.loads(body),
+        created=created,
+        updated=updated,
+        files=files,
+        volume=volume,
+    )
+
+
+def _data_file(row: Sequence[Any]) -> DataFile:
+    pk, dataset, name, size, sha256, tags, is_raw, body = row
+    return DataFile(
+        pk=pk,
+        dataset=dataset,
+        name=name,
+        size=size,
+        sha256=sha256,
+        tags=tuple(json.loads(tags)),
+        is_raw=bool(is_raw),
+        body=json.loads(body),
+    )
