@@ -5,15 +5,18 @@ A test compares the pages on the disk with what this module makes, so that they 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from oort.policy import state
+from oort.settings.fields import FIELDS, WATCH_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from oort.policy.state import State
+    from oort.settings.fields import Field
 
 HERE: Final = Path(__file__).parent
 
@@ -83,7 +86,60 @@ def states_page() -> str:
     )
 
 
-PAGES: Final[dict[str, Callable[[], str]]] = {"states.md": states_page}
+_SETTINGS_PAGE: Final = """\
+# Settings
+
+Generated from `oort/settings/fields.py` by `make docs`; do not edit.
+
+`config.toml` is edited by people and by `oort` alike; comments and order stay.
+`oort config path` says where it is.
+The running daemon takes a changed file within three seconds; an invalid one keeps the last good settings in force, and `oort status` says so until it is mended.
+Unknown keys and values out of range are refused with file, line and key.
+
+## Plain keys
+
+{plain}
+
+## `[[watch]]`
+
+One table for each watched folder.
+`oort watch` writes them, `oort unwatch` removes them.
+
+{watch}
+"""
+
+
+def _toml(default: object) -> str:
+    if isinstance(default, bool):
+        return str(default).lower()
+    if isinstance(default, tuple):
+        return f"[{', '.join(json.dumps(item) for item in default)}]"
+    if isinstance(default, float) and default.is_integer():
+        return str(int(default))
+    return json.dumps(default)
+
+
+def _default(field: Field) -> str:
+    return field.default_words or f"`{_toml(field.default)}`"
+
+
+def _setting_rows(fields: Mapping[str, Field]) -> str:
+    rows = [
+        f"| `{key}` | {field.about} | {_default(field)} | {field.rule.allowed} |"
+        for key, field in fields.items()
+    ]
+    return "\n".join(["| key | what it does | default | allowed |", "|---|---|---|---|", *rows])
+
+
+def settings_page() -> str:
+    """Return `settings.md`: every key of config.toml with its default and range."""
+    return _SETTINGS_PAGE.format(plain=_setting_rows(FIELDS), watch=_setting_rows(WATCH_FIELDS))
+
+
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "settings.md": settings_page,
+    "states.md": states_page,
+}
 """Every generated page, and what makes it."""
 
 

@@ -97,7 +97,7 @@ class _Night:
             for thread in threads:
                 thread.start()
             self._cut_the_link(server)
-            self._await_the_kill(daemon)
+            self._await_the_kill(server, daemon)
             self._over.wait(self._script.restart_after_s)
             daemon = self._start_daemon()
             self._until(lambda: not threads[0].is_alive(), 600.0, "the camera has finished")
@@ -140,12 +140,15 @@ class _Night:
         self._say("daemon", f"oort start: pid {daemon.pid}")
         return daemon
 
+    @property
+    def _victim(self) -> Exposure:
+        return plan(self._script.exposures)[self._script.killed_at - 1]
+
     def _arm_the_kill(self, server: Server, daemon: subprocess.Popen[bytes]) -> None:
-        victim = plan(self._script.exposures)[self._script.killed_at - 1]
         server.rule(
             method="POST",
             path="/datafiles/$",
-            file=f"^{re.escape(victim.name)}$",
+            file=f"^{re.escape(self._victim.name)}$",
             times=1,
             kill_pid=daemon.pid,
             after_bytes=self._script.width * self._script.height // 2,
@@ -159,11 +162,14 @@ class _Night:
         self._until(server.listens, 30.0 + self._script.outage_s, "the link is back")
         self._say("link", "back")
 
-    def _await_the_kill(self, daemon: subprocess.Popen[bytes]) -> None:
+    def _await_the_kill(self, server: Server, daemon: subprocess.Popen[bytes]) -> None:
         self._until(lambda: daemon.poll() is not None, 120.0, "the daemon is killed")
         if daemon.returncode != -signal.SIGKILL:
             raise OortError(f"the daemon ended by itself, with exit {daemon.returncode}")
-        self._say("daemon", "killed with SIGKILL in the middle of an upload")
+        torn = server.torn(self._victim.name)
+        if torn is None:
+            raise OortError("the daemon was killed, but not in the middle of an upload")
+        self._say("daemon", f"kill -9: {torn.bytes_received:,} bytes of {torn.file} had arrived")
 
     def _await_the_last_file(self, server: Server, daemon: subprocess.Popen[bytes]) -> None:
         self._say("night", f"dawn: waiting until all {len(self._written)} files are at the server")

@@ -28,12 +28,11 @@ _LOOK_EVERY_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """An upload as the server saw it; `status` is None when no answer was sent."""
+class Torn:
+    """An upload that ended before its body was complete: no answer was given."""
 
-    file: str | None
-    received: int
-    status: int | None
+    file: str
+    bytes_received: int
 
 
 class Server:
@@ -58,6 +57,13 @@ class Server:
         except OSError:
             return False
         return True
+
+    def torn(self, file: str) -> Torn | None:
+        """Return the newest upload of this file that broke off midway, if there is one."""
+        for seen in reversed(self._ask("GET", "/_faults/requests/")):
+            if seen["file"] == file and not seen["body_complete"] and seen["bytes_received"]:
+                return Torn(file, seen["bytes_received"])
+        return None
 
     def stored(self) -> int:
         """Return how many files it says to have."""
