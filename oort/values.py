@@ -107,14 +107,17 @@ class RemoteDataset:
     name: str
     telescope: str | None = None
     files_count: int | None = None
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A data file as the server told; `size` is None where it did not tell."""
+    """A data file as the server told; what is None it did not tell."""
 
     id: str
     name: str
     size: int | None
     tags: tuple[str, ...] = ()
     dataset: str | None = None
+    sha256: Sha256 | None = None
+    """From the tag that travelled with the file, or from the server's own reckoning."""

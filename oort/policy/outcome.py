@@ -33,6 +33,8 @@ class FoundSame:
     sha256: str | None
     unproven: bool
     """Nothing but name and size speaks for it (no hash, or this key may not look)."""
+    ours: bool = False
+    """An attempt of ours may have stored it (then it is done); else it was there before us."""
     note: str = ""
     bytes_sent: int = 0
     http_status: int | None = None

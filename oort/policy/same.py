@@ -1,0 +1,141 @@
+"""Whether a namesake at the server is the same file (design.md §3, "The same file").
+
+Equal names and sizes are not enough: two exposures of one camera have equal sizes. The SHA-256
+decides, which travels as a tag; where there is none, tags of another origin or folder speak
+against, and nothing at all leaves the file *the same, but unproven*.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """What we know of our own file; `sha256` is None as long as nobody read it."""
+
+    size: int
+    sha256: str | None
+    origin: str
+    """The host, as its `oort|origin|` tag says before it is escaped."""
+    folder: str
+    """The folder, as its `oort|folder|` tag says before it is escaped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """It is the same file; `unproven` where no hash says so."""
+
+    unproven: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """It is another file; `reason` says what differs, in words."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsHash:
+    """The server knows the hash, and we do not know ours yet: read the file and ask again."""
+
+
+Comparison = Same | Other | NeedsHash
+
+_STORED_UNCHANGED: Final = re.compile(r"[-\w.]+", re.ASCII)
+_NOT_KEPT: Final = re.compile(r"[^-\w.]")
+_SUFFIX: Final = re.compile(r"_[A-Za-z0-9]{7}")
+
+
+def compare(
+    local: Local, *, size: int | None, sha256: str | None, tags: Iterable[str]
+) -> Comparison:
+    """Tell whether the server's namesake of our file, as the server describes it, is our file."""
+    if size is not None and size != local.size:
+        return Other(f"the file at the server has {size} bytes, this one {local.size}")
+    if sha256 is not None:
+        return _compare_hashes(local, size, sha256)
+    if size is None:
+        return Other("the server tells neither the size nor the content of its file")
+    return _compare_marks(local, tags)
+
+
+def _compare_hashes(local: Local, size: int | None, sha256: str) -> Comparison:
+    if local.sha256 is None:
+        return NeedsHash()
+    if sha256 != local.sha256:
+        return Other("the file at the server has another content (SHA-256)")
+    if size is None:
+        return Same(unproven=True, note="the server does not tell the file's size")
+    return Same(unproven=False)
+
+
+def _compare_marks(local: Local, tags: Iterable[str]) -> Same | Other:
+    for mark, ours in (("origin", local.origin), ("folder", local.folder)):
+        theirs = marks(tags, mark)
+        if theirs and ours not in theirs:
+            named = ", ".join(sorted(theirs))
+            return Other(f"the file at the server came from another {mark}: {named}")
+    return Same(unproven=True, note="equal name and size; the server knows no SHA-256 of it")
+
+
+def marks(tags: Iterable[str], mark: str) -> frozenset[str]:
+    """Return the values of the tags `oort|<mark>|…`, as they were before they were escaped."""
+    start = f"oort|{mark}|"
+    return frozenset(
+        unquote(tag.strip()[len(start) :]) for tag in tags if tag.strip().startswith(start)
+    )
+
+
+def is_stored_unchanged(name: str) -> bool:
+    """Tell whether the server keeps this name as it is, so that it can be asked for by name.
+
+    Django keeps letters, digits, `_`, `-` and dots; a name of dots alone is no file name.
+    """
+    return _STORED_UNCHANGED.fullmatch(name) is not None and name.strip(".") != ""
+
+
+def same_name(name: str, remote_name: str) -> bool:
+    """Tell whether the server's name is the one we sent, letter by letter (in NFC)."""
+    return _nfc(name) == _nfc(remote_name)
+
+
+def may_be_name_of(name: str, remote_name: str) -> bool:
+    """Tell whether the server may have made `remote_name` of the name we sent.
+
+    Its framework cuts everything up to the last slash or backslash, undoes HTML entities, drops
+    what cannot be printed, turns blanks into underscores, and appends `_` and seven characters
+    where the name was taken. Only together with an equal hash does this mean anything: copies of
+    one file under different names have equal hashes too.
+    """
+    ours, theirs = _as_stored(name), _as_stored(remote_name)
+    if ours == theirs:
+        return True
+    stem, dot, extension = ours.rpartition(".")
+    if not stem:
+        stem, dot, extension = ours, "", ""
+    end = dot + extension
+    if not (theirs.startswith(stem) and theirs.endswith(end)):
+        return False
+    return _SUFFIX.fullmatch(theirs[len(stem) : len(theirs) - len(end)]) is not None
+
+
+def _as_stored(name: str) -> str:
+    # django.http.multipartparser.sanitize_file_name, then django.utils.text.get_valid_filename.
+    name = re.split(r"[/\\]", html.unescape(_nfc(name)))[-1]
+    name = "".join(character for character in name if character.isprintable()).strip()
+    return _NOT_KEPT.sub("", name.replace(" ", "_"))
+
+
+def _nfc(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
