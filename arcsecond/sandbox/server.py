@@ -94,7 +94,7 @@ class Listener(uvicorn.Server):
             reset(connection.transport)
         await super().shutdown(sockets)
 
-    def refuse(self, for_s: float, *, cut: bool, spare: asyncio.Transport) -> None:
+    async def refuse(self, for_s: float, *, cut: bool, spare: asyncio.Transport) -> None:
         """Refuse new connections for some seconds; with `cut`, reset all others but `spare`."""
         self.resume()
         for server in self.servers:
