@@ -156,7 +156,7 @@ class _Night:
 
     def _cut_the_link(self, server: Server) -> None:
         self._until(lambda: self._taken >= self._script.cut_at, 60.0, "the camera has begun")
-        server.rule(refuse=True, for_s=self._script.outage_s, cut=True)
+        server.cut_link(self._script.outage_s)
         self._say("link", f"cut for {self._script.outage_s:.0f} s, what was on its way is torn")
         self._until(lambda: not server.listens(), 5.0, "the link is down")
         self._until(server.listens, 30.0 + self._script.outage_s, "the link is back")

@@ -46,9 +46,13 @@ class Server:
         self._files = Path(about["storage"]) / "files"
         self._host = urlsplit(self.url).netloc
 
-    def rule(self, **rule: object) -> int:
-        """Add a rule to the switchboard and return its id."""
-        return int(self._ask("POST", "/_faults/", rule)["id"])
+    def rule(self, **rule: object) -> None:
+        """Add a rule to the switchboard; raises OortError for one that it does not know."""
+        self._ask("POST", "/_faults/", rule)
+
+    def cut_link(self, for_s: float) -> None:
+        """Refuse connections for some seconds, and reset those that there are."""
+        self._ask("POST", "/_faults/", {"refuse": True, "for_s": for_s, "cut": True})
 
     def listens(self) -> bool:
         """Tell whether it answers now."""
