@@ -14,8 +14,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from oort.lock import daemon_of
 from oort.errors import OortError
+from oort.lock import daemon_of
 from oort.policy import state
 from oort.policy.paths import Rules, Verdict
 from oort.policy.state import Status, Substatus
@@ -139,7 +139,9 @@ def uploads(
         return [_row(view, row) for row in rows]
 
 
-def of_path(locations: Locations, settings: Settings, path: str | os.PathLike[str]) -> dict[str, Any]:
+def of_path(
+    locations: Locations, settings: Settings, path: str | os.PathLike[str]
+) -> dict[str, Any]:
     """Return what is known of one file (with its history) or the counts of one folder.
 
     Raises `OortError` for a path that no watch covers and that has no row, that does not exist, or
@@ -352,9 +354,7 @@ def _places(
     return places
 
 
-def _known_file(
-    connection: Connection | None, view: View, place: _Place
-) -> dict[str, Any] | None:
+def _known_file(connection: Connection | None, view: View, place: _Place) -> dict[str, Any] | None:
     """Return the newest row of a path with its history, or its folder's counts."""
     if os.path.isdir(place.absolute):  # noqa: PTH112  # bytes
         return _folder(connection, view, place)
@@ -404,7 +404,9 @@ def _unknown_path(
                 return left_out
     if connection is not None:
         for place in places:
-            if place.rel_path and reads.matching(connection, view.host, place.watch, place.rel_path):
+            if place.rel_path and reads.matching(
+                connection, view.host, place.watch, place.rel_path
+            ):
                 return _folder(connection, view, place)
     if not os.path.lexists(path):
         raise OortError(f"{words} does not exist, and is not in the queue")
@@ -468,7 +470,10 @@ def _judge_found(watch: Watch, place: _Place, found: os.stat_result) -> tuple[Ve
         return Verdict.EXCLUDED, "it is no regular file"
     if found.st_size == 0:
         return Verdict.EMPTY, "it is empty"
-    real, root = Path(os.path.realpath(os.fsdecode(place.absolute))), Path(os.path.realpath(watch.path))
+    real, root = (
+        Path(os.path.realpath(os.fsdecode(place.absolute))),
+        Path(os.path.realpath(watch.path)),
+    )
     if not watch.follow_symlinks and not real.is_relative_to(root):
         return Verdict.OUTSIDE, "it is a link that leads outside the watched folder"
     return Verdict.KEPT, ""

@@ -14,9 +14,9 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from oort.lock import Holder, QueueLock, daemon_of
 from oort.errors import OortError
 from oort.locations import make_private_folder, write_private_file
+from oort.lock import Holder, QueueLock, daemon_of
 from oort.policy.version import FileVersion, RelPath
 
 if TYPE_CHECKING:

@@ -106,12 +106,19 @@ class Gate:
             key = f"link:{api}" if not self._link(api).is_online else f"watch:{watch}"
             self._trials[key] = watch
 
+    def end_trial(self, watch: str) -> None:
+        """Note that a trial of this watch came to nothing: the next one may begin."""
+        with self._lock:
+            self._end_trial(watch)
+
+    def _end_trial(self, watch: str) -> None:
+        self._trials = {key: name for key, name in self._trials.items() if name != watch}
+
     def after_attempt(self, watch: str, api: str, upload_id: int, outcome: Outcome) -> Outcome:
         """Learn from an attempt; return its outcome as the row must see it."""
         now, mono = self._clock.now(), self._clock.monotonic()
         with self._lock:
-            self._trials.pop(f"watch:{watch}", None)
-            self._trials.pop(f"link:{api}", None)
+            self._end_trial(watch)
             before = self._link(api)
             after = links.after_attempt(
                 before,

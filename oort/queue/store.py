@@ -197,11 +197,11 @@ class Queue:
                 .limit(1)
             ).scalar()
 
-    def enter(self, upload: Upload, before: State, after: State, **values: Any) -> None:
+    def enter(self, upload: Upload, before: State, after: State, cause: str, **values: Any) -> None:
         """Take a claimed row one step further; `uploading` makes it possibly stored."""
         if after == state.UPLOADING:
             values["may_be_stored"] = True
-        step = Move(upload.id, before, after, "", values, claim=upload.claim)
+        step = Move(upload.id, before, after, cause, values, claim=upload.claim)
         self._writer.run(lambda connection: moves.move(connection, step, self._clock.now()))
 
     def finish(

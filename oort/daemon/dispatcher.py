@@ -1,0 +1,154 @@
+"""The dispatcher: takes control files, claims in batches, hands out, adapts the number of workers.
+
+It waits on a monotonic event and is woken as soon as there is something to do; a step of the wall
+clock cannot stop it.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from oort.daemon import control
+from oort.policy.night import night_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from oort.clock import Clock
+    from oort.daemon.gate import Gate
+    from oort.daemon.workers import Workers
+    from oort.queue.store import Queue
+    from oort.values import Watch
+
+log = structlog.get_logger("oort.dispatcher")
+
+LOOK_EVERY_S: Final = 0.25
+"""How often the control folder is looked at: one `stat` (contract: taken within 0.5 s)."""
+
+FAILED_WAIT_S: Final = 1.0
+
+
+class Dispatcher:
+    """One thread; `watches` gives the enabled watches as config.toml has them now."""
+
+    def __init__(
+        self,
+        store: Queue,
+        workers: Workers,
+        gate: Gate,
+        clock: Clock,
+        *,
+        control_folder: Path,
+        watches: Callable[[], Sequence[Watch]],
+        carry_out: Callable[[control.Request], dict[str, Any]],
+        may_claim: Callable[[], bool],
+    ) -> None:
+        self._store = store
+        self._workers = workers
+        self._gate = gate
+        self._clock = clock
+        self._folder = control_folder
+        self._watches = watches
+        self._carry_out = carry_out
+        self._may_claim = may_claim
+        self._wake = threading.Event()
+        self._ending = threading.Event()
+        self._due_mono: float | None = 0.0
+        self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread: nothing is claimed any more."""
+        self._ending.set()
+        self._wake.set()
+        if self._thread is not threading.current_thread() and self._thread.is_alive():
+            self._thread.join()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def wake(self) -> None:
+        """Say that there may be something to do."""
+        self._wake.set()
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            woken = self._wake.wait(LOOK_EVERY_S)
+            self._wake.clear()
+            try:
+                asked = self._take_requests()
+                if woken or asked or self._is_due():
+                    self._dispatch()
+            except Exception:
+                # The dispatcher must outlive one bad moment of the queue.
+                log.exception("dispatcher.failed")
+                self._due_mono = self._clock.monotonic() + FAILED_WAIT_S
+
+    def _is_due(self) -> bool:
+        return self._due_mono is not None and self._clock.monotonic() >= self._due_mono
+
+    def _take_requests(self) -> bool:
+        taken = False
+        for request in control.requests_in(self._folder):
+            taken = True
+            log.info("control.taken", command=request.command)
+            control.answer(self._folder, request, control.respond(self._carry_out, request))
+        return taken
+
+    def _dispatch(self) -> None:
+        """Claim as much as there is room for; remember when to look again."""
+        self._due_mono = None
+        if self._ending.is_set() or not self._may_claim():
+            return
+        free, waiting = self._sort_out()
+        room = self._workers.room
+        now = self._clock.now()
+        if room and free and self._store.waits(free, now):
+            tonight = night_of(now, None).isoformat()
+            self._workers.hand_out(self._store.claim(free, limit=room, tonight=tonight))
+        self._note_due(waiting)
+
+    def _sort_out(self) -> tuple[list[str], list[tuple[str, str]]]:
+        """Return the watches whose rows flow, and those that wait; try one row where it is time."""
+        free: list[str] = []
+        waiting: list[tuple[str, str]] = []
+        for watch in self._watches():
+            allowance = self._gate.allowance(watch.name, watch.api)
+            if allowance.free:
+                free.append(watch.name)
+            elif allowance.trial and self._try_one(watch):
+                continue
+            else:
+                waiting.append((watch.name, watch.api))
+        return free, waiting
+
+    def _try_one(self, watch: Watch) -> bool:
+        """Hand out one row to find out whether a trouble is over."""
+        tonight = night_of(self._clock.now(), None).isoformat()
+        taken = self._store.claim([watch.name], limit=1, tonight=tonight)
+        if taken:
+            self._gate.begin_trial(watch.name, watch.api)
+            self._workers.hand_out(taken)
+        return bool(taken)
+
+    def _note_due(self, waiting: Sequence[tuple[str, str]]) -> None:
+        """Remember when the next waiting row, link or watch has waited its time."""
+        waits = []
+        due_at = self._store.next_due_at()
+        if due_at is not None:
+            waits.append(max(0.0, (due_at - self._clock.now()).total_seconds()))
+        trial_s = self._gate.next_try_in_s(waiting)
+        if trial_s is not None:
+            waits.append(trial_s)
+        if waits:
+            # A row that is due but may not flow is looked at with the next change, not in a loop.
+            self._due_mono = self._clock.monotonic() + max(LOOK_EVERY_S, min(waits))

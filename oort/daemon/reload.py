@@ -1,0 +1,67 @@
+"""Notices that config.toml or config.ini changed; a half-written file is none.
+
+A changed file is taken when two reads a second apart are equal (design.md §3), so that an editor
+that writes in steps is never caught in the middle. What the content means is the caller's affair.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@dataclass(slots=True)
+class Watched:
+    """One file: what was taken of it last, and what is waiting to be seen a second time."""
+
+    file: Path
+    on_change: Callable[[bytes | None], None]
+    """Called with the file's content, None where it is not there."""
+    stamp: tuple[int, int, int] | None = None
+    taken: bytes | None = None
+    candidate: bytes | None = None
+    is_candidate: bool = False
+
+    def prime(self) -> None:
+        """Take the file as it is, without calling anybody: it was read just now."""
+        self.stamp = _stamp(self.file)
+        self.taken = _content(self.file)
+
+    def look(self) -> None:
+        """Look once; to be called about once a second."""
+        if not self.is_candidate:
+            stamp = _stamp(self.file)
+            if stamp == self.stamp:
+                return
+            self.stamp = stamp
+            self.candidate, self.is_candidate = _content(self.file), True
+            return
+        content = _content(self.file)
+        if content != self.candidate:
+            self.candidate = content
+            return
+        self.is_candidate = False
+        self.stamp = _stamp(self.file)
+        if content != self.taken:
+            self.taken = content
+            self.on_change(content)
+
+
+def _stamp(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _content(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return None

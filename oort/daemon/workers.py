@@ -1,0 +1,305 @@
+"""The pool of upload threads: claim -> attempt -> decide -> move, one file each.
+
+The database remembers, threads only carry: what a worker knows of its file came with the claim and
+goes back with `finish`. No transaction is open while bytes move.
+"""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from oort.errors import QueueError
+from oort.policy import state
+from oort.policy.outcome import Interrupted, Outcome, Unreadable, WatchRefused
+from oort.policy.retry import Decision, Facts, decide
+from oort.queue.store import Ended
+from oort.transfer.attempt import carry
+from oort.values import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from oort.clock import Clock
+    from oort.daemon.desk import Desk
+    from oort.daemon.gate import Gate
+    from oort.policy.state import State
+    from oort.queue.store import Queue
+    from oort.remote import Remote
+    from oort.values import Upload
+
+log = structlog.get_logger("oort.workers")
+
+_STOP: Final = None
+QUICK_S: Final = 1.0
+"""Attempts shorter than this are handed out ahead, so that no worker waits for a claim."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """An upload in a worker's hands; written by its worker alone, read by whoever shows it."""
+
+    upload: Upload
+    started_at: datetime
+    state: State
+    bytes_sent: int = 0
+
+
+class Traffic:
+    """How many bytes went out, and when last; written by the workers, read by status and links."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._moved: dict[str, tuple[float, int]] = {}
+        self.total = 0
+
+    def moved(self, api: str, upload_id: int, count: int) -> None:
+        """Note that bytes of an upload went out to `api` just now."""
+        with self._lock:
+            self.total += count
+            self._moved[api] = (self._clock.monotonic(), upload_id)
+
+    def moved_since(self, api: str, since_mono: float, besides: int) -> bool:
+        """Tell whether bytes of another upload went out to `api` since a moment."""
+        with self._lock:
+            when, upload_id = self._moved.get(api, (float("-inf"), besides))
+        return upload_id != besides and when >= since_mono
+
+
+class Workers:
+    """Upload threads that take uploads from a hand-out queue; their number can change at any time."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        store: Queue,
+        gate: Gate,
+        clock: Clock,
+        stopping: threading.Event,
+        *,
+        on_free: Callable[[], None],
+    ) -> None:
+        self._desk = desk
+        self._store = store
+        self._gate = gate
+        self._clock = clock
+        self._on_free = on_free
+        self._handed_out: queue.SimpleQueue[Upload | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._progress: dict[int, Progress] = {}
+        self._remotes: set[Remote] = set()
+        self._waiting = 0
+        self._wanted = 0
+        self._last_took_s = 0.0
+        self._rng = random.Random()  # noqa: S311  # jitter, no secret
+        self.stopping = stopping
+        self.key_epoch = 0
+        """Grows when a key or a server's address changed: kept connections are thrown away."""
+
+    # -- number of threads -----------------------------------------------------------------------
+
+    def resize(self, count: int) -> None:
+        """Have `count` threads from now on; those too many end when they are free."""
+        with self._lock:
+            more = count - self._wanted
+            self._wanted = count
+            for _ in range(max(0, more)):
+                thread = threading.Thread(
+                    target=self._run, name=f"worker-{len(self._threads) + 1}", daemon=True
+                )
+                self._threads.append(thread)
+                thread.start()
+        for _ in range(max(0, -more)):
+            self._handed_out.put(_STOP)
+
+    @property
+    def count(self) -> int:
+        """How many threads there are to be."""
+        return self._wanted
+
+    @property
+    def room(self) -> int:
+        """How many uploads may be claimed now: one a free thread, and as many again for quick files."""
+        with self._lock:
+            ahead = self._wanted if self._last_took_s < QUICK_S else 0
+            return max(0, self._wanted + ahead - len(self._progress) - self._waiting)
+
+    @property
+    def busy(self) -> int:
+        """How many uploads are in hand."""
+        with self._lock:
+            return len(self._progress) + self._waiting
+
+    def hand_out(self, uploads: list[Upload]) -> None:
+        """Give claimed uploads to the threads."""
+        with self._lock:
+            self._waiting += len(uploads)
+        for upload in uploads:
+            self._handed_out.put(upload)
+
+    def in_hand(self) -> list[Progress]:
+        """Return what is being worked on just now."""
+        with self._lock:
+            return list(self._progress.values())
+
+    # -- the loop --------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        remotes: dict[str, Remote] = {}
+        epoch = self.key_epoch
+        while (upload := self._handed_out.get()) is not _STOP:
+            if epoch != self.key_epoch:
+                epoch = self.key_epoch
+                self._close(remotes)
+            try:
+                self._carry(upload, remotes)
+            except Exception:
+                # The row stays in hand, which the next start makes a doubt: nothing is lost.
+                log.exception(
+                    "upload.crashed", upload_id=upload.id, path=printable(upload.rel_path)
+                )
+            finally:
+                with self._lock:
+                    self._progress.pop(upload.id, None)
+            self._on_free()
+        self._close(remotes)
+        with self._lock:
+            self._threads.remove(threading.current_thread())
+
+    def _carry_safely(self, upload: Upload, remotes: dict[str, Remote]) -> None:
+        """Carry one upload; whatever happens, the thread goes on and the row is given back."""
+        progress = Progress(upload, self._clock.now(), upload.state)
+        with self._lock:
+            self._waiting -= 1
+            self._progress[upload.id] = progress
+        try:
+            self._carry(upload, progress, remotes)
+        except QueueError as error:
+            # The queue is closed or the claim was lost: the next start makes the row a doubt.
+            log.warning("upload.not_recorded", upload_id=upload.id, reason=error.message)
+        except Exception as error:
+            log.exception("upload.crashed", upload_id=upload.id, path=printable(upload.rel_path))
+            self._give_back(upload, progress, error)
+        finally:
+            self._gate.end_trial(upload.watch)
+            with self._lock:
+                self._progress.pop(upload.id, None)
+
+    def _give_back(self, upload: Upload, progress: Progress, error: Exception) -> None:
+        """Let a row wait whose attempt ended in a way that nobody foresaw: a doubt, counted."""
+        reason = f"unexpected: {type(error).__name__}: {error}"
+        facts = Facts(upload.attempts, may_be_stored=True, body_complete=upload.body_complete)
+        outcome = Unreadable(reason)
+        decision = decide(outcome, facts, self._desk.limits(), self._rng)
+        ended = Ended(type(error).__name__, progress.started_at, progress.bytes_sent)
+        try:
+            self._store.finish(upload, progress.state, decision, ended).result()
+        except QueueError as refusal:
+            log.warning("upload.not_recorded", upload_id=upload.id, reason=refusal.message)
+
+    def _carry(self, upload: Upload, progress: Progress, remotes: dict[str, Remote]) -> None:
+        """Attempt, decide, move: the heart of the product."""
+        began = self._clock.monotonic()
+        outcome, api = self._attempt(upload, progress, remotes)
+        outcome = self._gate.after_attempt(upload.watch, api, upload.id, outcome)
+        facts = Facts(
+            attempts=upload.attempts,
+            may_be_stored=upload.may_be_stored,
+            body_complete=upload.body_complete,
+            ask_first=upload.ask_first,
+            counts=not self._gate.server_in_trouble(api),
+        )
+        decision = decide(outcome, facts, self._desk.limits(), self._rng)
+        self._last_took_s = self._clock.monotonic() - began
+        self._finish(upload, progress, outcome, decision)
+
+    def _attempt(
+        self, upload: Upload, progress: Progress, remotes: dict[str, Remote]
+    ) -> tuple[Outcome, str]:
+        if self.stopping.is_set():
+            return Interrupted("the daemon is stopping"), ""
+        order = self._desk.order(upload)
+        if order is None:
+            return Interrupted("its watch is gone from config.toml"), ""
+        api = order.watch.api
+        remote = remotes.get(api)
+        if remote is None:
+            remote = remotes[api] = self._desk.remote(api)
+            with self._lock:
+                self._remotes.add(remote)
+        try:
+            return carry(order, remote, self._desk.around(order, progress)), api
+        except OSError as error:
+            return Unreadable(error.strerror or str(error)), api
+
+    def _finish(
+        self, upload: Upload, progress: Progress, outcome: Outcome, decision: Decision
+    ) -> None:
+        ended = Ended(
+            outcome=type(outcome).__name__,
+            started_at=progress.started_at,
+            bytes_sent=getattr(outcome, "bytes_sent", 0),
+            http_status=getattr(outcome, "http_status", None),
+            remote_id=getattr(outcome, "remote_id", None),
+            remote_name=getattr(outcome, "remote_name", None),
+            sha256=getattr(outcome, "sha256", None),
+            unproven=getattr(outcome, "unproven", False),
+            tags_pending=getattr(outcome, "tags_pending", False),
+        )
+        if isinstance(outcome, WatchRefused):
+            self._store.forget_rule(upload.watch)
+        future = self._store.finish(upload, progress.state, decision, ended)
+        if decision.state == state.SETTLING or future.result():
+            future.result()
+            self._desk.look_again(upload.watch, upload.rel_path)
+        log.info(
+            "upload.attempted",
+            upload_id=upload.id,
+            watch=upload.watch,
+            path=printable(upload.rel_path),
+            outcome=ended.outcome,
+            status=decision.state.status.value,
+            substatus=decision.state.substatus.value,
+            cause=decision.cause,
+            bytes_sent=ended.bytes_sent,
+            http_status=ended.http_status,
+            took_s=round(self._last_took_s, 3),
+        )
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def stop(self, *, grace_s: float, patience_s: float = 2.0) -> bool:
+        """Let uploads in hand finish for `grace_s`, then cut them; tell whether all came back."""
+        ended = threading.Event()
+        for _ in range(round(grace_s / 0.05)):
+            if self.busy == 0:
+                break
+            ended.wait(0.05)
+        self.stopping.set()
+        with self._lock:
+            remotes = list(self._remotes)
+        for remote in remotes:
+            remote.cancel()
+        self.resize(0)
+        for _ in range(round(patience_s / 0.05)):
+            with self._lock:
+                alive = [thread for thread in self._threads if thread.is_alive()]
+            if not alive:
+                return True
+            ended.wait(0.05)
+        return False
+
+    def _close(self, remotes: dict[str, Remote]) -> None:
+        for remote in remotes.values():
+            remote.close()
+            with self._lock:
+                self._remotes.discard(remote)
+        remotes.clear()
