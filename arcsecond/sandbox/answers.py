@@ -11,6 +11,8 @@ from starlette.responses import HTMLResponse, Response
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from arcsecond.sandbox.faults import Instead
+
 NOT_FOUND = "Not found."
 
 
@@ -45,6 +47,21 @@ def page(http_status: int) -> Response:
         f"<body><h1>{words}</h1></body></html>\n",
         status_code=http_status,
     )
+
+
+def instead(given: Instead) -> Response:
+    """Return the answer that a rule gives in place of the real one."""
+    if given.body is None and "html" in (given.content_type or ""):
+        answer = page(given.status)
+    elif given.body is None:
+        answer = json_answer({"detail": f"{phrase(given.status)}."}, given.status)
+    elif isinstance(given.body, str):
+        answer = HTMLResponse(given.body, given.status)
+    else:
+        answer = json_answer(given.body, given.status)
+    if given.content_type:
+        answer.headers["content-type"] = given.content_type
+    return answer
 
 
 def phrase(http_status: int) -> str:

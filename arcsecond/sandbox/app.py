@@ -10,10 +10,10 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 
 from arcsecond.sandbox import accounts, datafiles, resources, switchboard
-from arcsecond.sandbox.answers import RefusedError, json_answer, page
+from arcsecond.sandbox.answers import RefusedError, instead, json_answer, page
 from arcsecond.sandbox.exchange import Clock, Exchange, GoneError, Key, Record
 from arcsecond.sandbox.faults import Rules
 from arcsecond.sandbox.forms import fill, new_form
@@ -23,7 +23,6 @@ from arcsecond.sandbox.store import PERSONAL
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from starlette.responses import Response
     from starlette.types import Receive, Scope, Send
 
     from arcsecond.sandbox.server import Listener
@@ -91,14 +90,12 @@ class SandboxApp:
     async def _answer_under_rules(self, exchange: Exchange) -> Response:
         """Return the answer as the rules want it; raises GoneError where they want none."""
         plan = exchange.plan = self.rules.plan(exchange.method, exchange.full_path)
-        if plan.drop and plan.when == "before":
+        if plan.drop and plan.drop.when == "before":
             exchange.cut()
-        if plan.status is not None and not plan.stored:
-            answer = await self._refuse(exchange)
-        else:
-            answer = await self._answer(exchange)
-            if plan.status is not None:
-                answer = exchange.injected()
+        exchange.meddle()
+        answer = await (self._refuse(exchange) if plan.refuses else self._answer(exchange))
+        if plan.instead is not None:
+            answer = instead(plan.instead)
         if plan.alter or plan.omit or plan.truncate_size is not None:
             _alter(answer, exchange)
         for name, value in (plan.headers or {}).items():
@@ -107,20 +104,23 @@ class SandboxApp:
             answer.headers["connection"] = "close"
         if plan.delay_s:
             await self.clock.wait(plan.delay_s)
-        if plan.drop and plan.when == "after":
+        if plan.kill and plan.kill.after_bytes is None:
+            exchange.kill()
+        if plan.drop and plan.drop.when == "after":
             exchange.cut()
+        if exchange.is_gone:
+            raise GoneError
         return answer
 
     async def _refuse(self, exchange: Exchange) -> Response:
-        """Read the body, unless the rule answers early, and give the rule's answer."""
-        if exchange.plan.early:
-            return exchange.injected()
-        try:
-            with new_form(exchange) as form:
-                await fill(form, exchange)
-        except RefusedError:
-            await exchange.drain()
-        return exchange.injected()
+        """Read the body, for its file name if it is a form, unless the rule answers early."""
+        if exchange.plan.instead and not exchange.plan.instead.early:
+            try:
+                with new_form(exchange) as form:
+                    await fill(form, exchange)
+            except RefusedError:
+                await exchange.drain()
+        return Response(status_code=HTTPStatus.NO_CONTENT)  # the rule's own comes in its place
 
     async def _answer(self, exchange: Exchange) -> Response:
         """Return what the real server would answer, were it this one."""

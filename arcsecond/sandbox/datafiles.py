@@ -30,11 +30,11 @@ _FALSE = frozenset({"false", "0", "no", "off"})
 async def upload(exchange: Exchange, dataset: str | None = None) -> Response:
     """Store the file of a multipart form in the dataset that the form, or the path, names."""
     if dataset is not None:
-        find_dataset(exchange, dataset)
+        exchange.record.dataset = find_dataset(exchange, dataset).uuid
     with new_form(exchange) as form:
         await fill(form, exchange)
-        if exchange.plan.status is not None and not exchange.plan.stored:
-            return exchange.injected()
+        if exchange.plan.refuses:
+            return Response(status_code=HTTPStatus.NO_CONTENT)  # the rule's own comes in its place
         target, values = _checked(exchange, form, dataset)
         return json_answer(
             show(exchange, _store(exchange, form, target, values)), HTTPStatus.CREATED

@@ -8,26 +8,27 @@ import os
 import signal
 import socket
 import struct
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qsl
 
-from arcsecond.sandbox.answers import RefusedError, json_answer, page, phrase, to_json
+from arcsecond.sandbox.answers import RefusedError, to_json
 from arcsecond.sandbox.faults import Plan
 from arcsecond.sandbox.store import PERSONAL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from starlette.responses import Response
     from starlette.types import Receive, Scope
 
     from arcsecond.sandbox.faults import Rules
     from arcsecond.sandbox.store import Account, Store
 
-LARGEST_JSON_BYTES = 16 * 1024 * 1024
+LARGEST_JSON_BYTES = 64 * 1024 * 1024
+_NARROW_BYTES = 16 * 1024
 
 
 class GoneError(Exception):
@@ -100,6 +101,7 @@ class Exchange:
         self.portal = PERSONAL
         self.key: Key | None = None
         self.plan = Plan()
+        self.is_gone = False
         self._scope = scope
         self._receive = receive
         self.transport: asyncio.Transport = scope["state"]["transport"]
@@ -150,6 +152,7 @@ class Exchange:
                 self.cut()
             message = await self._receive()
             if message["type"] == "http.disconnect":
+                self.is_gone = True
                 raise GoneError
             chunk: bytes = message.get("body", b"")
             self.record.bytes_received += len(chunk)
@@ -162,13 +165,20 @@ class Exchange:
 
     def meddle(self) -> None:
         """Do what a rule wants done in the middle of the body; raises GoneError after a reset."""
-        plan = self.plan
-        arrived = self.record.bytes_received
-        if plan.kill_pid is not None and arrived >= (plan.after_bytes or 0):
-            pid, plan.kill_pid = plan.kill_pid, None
-            os.kill(pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
-        if plan.drop and plan.when == "during" and arrived >= (plan.after_bytes or 1):
+        kill, drop, arrived = self.plan.kill, self.plan.drop, self.record.bytes_received
+        if kill and kill.after_bytes is not None and arrived >= kill.after_bytes:
+            self.kill()
+        if drop and drop.when == "during" and arrived >= drop.after_bytes:
             self.cut()
+
+    def kill(self) -> None:
+        """Kill the process that the plan names, once."""
+        kill, self.plan.kill = self.plan.kill, None
+        if kill is not None:
+            with suppress(ProcessLookupError):
+                os.kill(
+                    kill.pid, getattr(signal, "SIGKILL", signal.SIGTERM)
+                )  # Windows has no SIGKILL
 
     async def drain(self) -> None:
         """Read the body and forget it."""
@@ -196,7 +206,7 @@ class Exchange:
 
     def cut(self) -> NoReturn:
         """Reset the connection; raises GoneError."""
-        self.record.reset = True
+        self.record.reset = self.is_gone = True
         reset(self.transport)
         raise GoneError
 
@@ -204,24 +214,6 @@ class Exchange:
         """Wait until the server has noticed that the client is gone, so that it sends nothing."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
-
-    def injected(self) -> Response:
-        """Return the answer that a rule gives instead of ours."""
-        plan = self.plan
-        http_status = plan.status or HTTPStatus.OK
-        if plan.body is None and plan.content_type and "html" in plan.content_type:
-            answer = page(http_status)
-        elif plan.body is None:
-            answer = json_answer({"detail": f"{phrase(http_status)}."}, http_status)
-        elif isinstance(plan.body, str):
-            answer = page(http_status)
-            answer.body = plan.body.encode()
-            answer.headers["content-length"] = str(len(answer.body))
-        else:
-            answer = json_answer(plan.body, http_status)
-        if plan.content_type:
-            answer.headers["content-type"] = plan.content_type
-        return answer
 
 
 def reset(transport: asyncio.Transport) -> None:
@@ -236,4 +228,4 @@ def narrow(transport: asyncio.Transport) -> None:
     """Let the kernel take in as little as it can ahead of a slow reader."""
     sock = transport.get_extra_info("socket")
     if sock is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _NARROW_BYTES)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,35 +26,54 @@ class RuleError(ValueError):
     """A rule that cannot be understood; says which part of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """An answer that a rule gives in place of the real one."""
+
+    status: int
+    body: Any = None
+    """Text, or what becomes JSON; None is the status in words, as JSON, or a page for HTML."""
+    content_type: str | None = None
+    stored: bool = False
+    """What was asked is done nevertheless."""
+    early: bool = False
+    """Given before the body is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A reset of the connection (RST)."""
+
+    when: str
+    """`before` a byte of the body is read, `during` it, or `after` storing, the answer unsent."""
+    after_bytes: int
+    """How much of the body arrives before a reset `during` it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """A process that gets SIGKILL."""
+
+    pid: int
+    after_bytes: int | None
+    """How much of the body arrives before; None is after storing, before the answer."""
+
+
 @dataclass(slots=True)
 class Plan:
-    """What is to happen to one request; None and False leave it alone."""
+    """What is to happen to one request; what is None is left alone."""
 
-    status: int | None = None
-    """Answer with this status instead of doing what was asked; see `stored`."""
-    body: Any = None
-    """Of that answer: text, or an object for JSON. Default: the status in words, as JSON."""
-    content_type: str | None = None
+    instead: Instead | None = None
+    drop: Drop | None = None
+    kill: Kill | None = None
     headers: Mapping[str, str] | None = None
     """Set on the answer, whichever it is."""
-    stored: bool | None = None
-    """Do what was asked, and answer with `status` nevertheless."""
-    early: bool | None = None
-    """Answer with `status` before the body is read."""
     close: bool | None = None
     """Close the connection after the answer, read or not."""
-    drop: bool | None = None
-    """Reset the connection (RST); `when` says when."""
-    when: str | None = None
-    """`before` a byte of the body is read, `during` it, or `after` storing, the answer unsent."""
-    after_bytes: int | None = None
-    """How much of the body arrives first, for `during` and `kill_pid`."""
-    kill_pid: int | None = None
-    """SIGKILL this process when `after_bytes` of the body have arrived."""
     delay_s: float | None = None
     """Answer this much later; what was to be stored is stored by then."""
     read_bytes_per_s: float | None = None
-    """Read the body this slowly; 0 never reads it."""
+    """Read the body this slowly; 0 never reads it. The kernel takes some ahead all the same."""
     truncate_size: int | None = None
     """The `size` in the answer."""
     alter: Mapping[str, Any] | None = None
@@ -70,9 +89,10 @@ class Plan:
     digits_are_pk: bool | None = None
     """Take a file name of digits in a URL for a pk."""
 
-
-ACTIONS = tuple(f.name for f in fields(Plan))
-_MATCHES = ("method", "path", "file", "times", "skip")
+    @property
+    def refuses(self) -> bool:
+        """Whether what was asked is not to be done."""
+        return self.instead is not None and not self.instead.stored
 
 
 @dataclass(slots=True)
@@ -121,9 +141,13 @@ class Rules:
 
     def add(self, asked: Mapping[str, Any]) -> Rule:
         """Add a rule; raises RuleError."""
-        rule = parse(next(self._ids), asked)
+        rule = parse(self.next_id(), asked)
         self._rules.append(rule)
         return rule
+
+    def next_id(self) -> int:
+        """Return a number that no rule bore before."""
+        return next(self._ids)
 
     def remove(self, ident: int) -> bool:
         """Remove one rule; False if there is none of that id."""
@@ -156,21 +180,18 @@ class Rules:
 
 def parse(ident: int, asked: Mapping[str, Any]) -> Rule:
     """Return the rule that was asked for; raises RuleError for what it does not know."""
-    unknown = set(asked) - set(_MATCHES) - set(ACTIONS)
-    if unknown:
-        known = ", ".join((*_MATCHES, *ACTIONS))
-        raise RuleError(f"unknown: {', '.join(sorted(unknown))}; known: {known}, refuse")
     for name, value in asked.items():
+        if name not in _CHECKS:
+            raise RuleError(f"{name} is unknown; known are {', '.join(_CHECKS)}, refuse")
         check, words = _CHECKS[name]
         if not check(value):
             raise RuleError(f"{name}: {words}")
-    actions = {name: asked[name] for name in ACTIONS if asked.get(name) is not None}
+    for name, owners in _NEEDED.items():
+        if name in asked and not any(asked.get(owner) is not None for owner in owners):
+            raise RuleError(f"{name} goes with {' or '.join(owners)}")
+    actions = _actions(asked)
     if not actions:
         raise RuleError("the rule does nothing")
-    if actions.get("drop"):
-        actions.setdefault("when", "before")
-    if "omit" in actions:
-        actions["omit"] = tuple(actions["omit"])
     return Rule(
         id=ident,
         asked=dict(asked),
@@ -181,6 +202,22 @@ def parse(ident: int, asked: Mapping[str, Any]) -> Rule:
         skip=asked.get("skip", 0),
         actions=actions,
     )
+
+
+def _actions(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a Plan that a rule sets."""
+    actions = {name: asked[name] for name in _PLAIN if name in asked}
+    if "omit" in asked:
+        actions["omit"] = tuple(asked["omit"])
+    if "status" in asked:
+        actions["instead"] = Instead(**{n: asked[n] for n in _OF_STATUS if n in asked})
+    after_bytes = asked.get("after_bytes", 0)
+    if asked.get("drop"):
+        actions["drop"] = Drop(asked.get("when", "before"), max(1, after_bytes))
+    if "kill_pid" in asked:
+        stored = asked.get("when") == "after"
+        actions["kill"] = Kill(asked["kill_pid"], None if stored else after_bytes)
+    return actions
 
 
 def _is_int(value: Any) -> bool:
@@ -253,3 +290,22 @@ _CHECKS: dict[str, _Check] = {
     "ignore_filters": _BOOL,
     "digits_are_pk": _BOOL,
 }
+
+_OF_STATUS = ("status", "body", "content_type", "stored", "early")
+_NEEDED = {
+    **dict.fromkeys(_OF_STATUS[1:], ("status",)),
+    "when": ("drop", "kill_pid"),
+    "after_bytes": ("drop", "kill_pid"),
+}
+_PLAIN = (
+    "headers",
+    "close",
+    "delay_s",
+    "read_bytes_per_s",
+    "truncate_size",
+    "alter",
+    "store_cut",
+    "rename",
+    "ignore_filters",
+    "digits_are_pk",
+)

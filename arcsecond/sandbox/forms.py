@@ -160,7 +160,7 @@ def new_form(exchange: Exchange) -> Form:
     def on_file(name: str) -> None:
         exchange.record.file = name
         exchange.rules.plan_file(exchange.plan, exchange.method, exchange.full_path, name)
-        if exchange.plan.drop and exchange.plan.when == "before":
+        if exchange.plan.drop and exchange.plan.drop.when == "before":
             exchange.cut()
         exchange.meddle()
 
@@ -175,7 +175,7 @@ async def fill(form: Form, exchange: Exchange) -> None:
     except GoneError:
         if not exchange.plan.store_cut:
             raise
-    exchange.record.dataset = form.text("dataset")
+    exchange.record.dataset = exchange.record.dataset or form.text("dataset")
     if not form.complete and not (exchange.plan.store_cut and form.file_name):
         raise RefusedError(
             HTTPStatus.BAD_REQUEST, "Multipart form parse error - the closing boundary is missing"

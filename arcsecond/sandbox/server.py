@@ -69,6 +69,7 @@ class Listener(uvicorn.Server):
         self._app = app
         self._address = sock.getsockname()
         self._announce = announce
+        self._reopened: asyncio.Task[None] | None = None
         self._reopening: asyncio.TimerHandle | None = None
         self._held: socket.socket | None = None
 
@@ -86,6 +87,8 @@ class Listener(uvicorn.Server):
         """Give the answers in hand a moment, then reset what is left."""
         for server in self.servers:
             server.close()
+        if self._held is not None:
+            self._held.close()
         self._app.clock.closing.set()
         deadline = asyncio.get_running_loop().time() + _LAST_ANSWERS_S
         while self.server_state.tasks and asyncio.get_running_loop().time() < deadline:
@@ -126,7 +129,8 @@ class Listener(uvicorn.Server):
 
 def bind(port: int) -> socket.socket:
     """Return a socket bound to a loopback port, any free one for 0; raises OSError."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # The protocol by name: asyncio switches off Nagle only where it sees it.
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows: SO_REUSEADDR would steal the port
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)

@@ -272,10 +272,10 @@ class Store:
         )
         return [_dataset(row) for row in rows]
 
-    def dataset(self, portal: str, ident: str) -> Dataset | None:
-        """Return the dataset of that UUID, if the portal has it."""
+    def dataset(self, portal: str | None, ident: str) -> Dataset | None:
+        """Return the dataset of that UUID, if the portal has it; None asks all portals."""
         row = self._db.execute(
-            f"SELECT {_DATASET} FROM datasets WHERE portal = ? AND uuid = ?",  # noqa: S608
+            f"SELECT {_DATASET} FROM datasets WHERE (?1 IS NULL OR portal = ?1) AND uuid = ?2",  # noqa: S608
             (portal, ident.lower()),
         ).fetchone()
         return None if row is None else _dataset(row)

@@ -88,7 +88,7 @@ def _refuse(app: SandboxApp, exchange: Exchange, asked: dict[str, Any]) -> Respo
     if app.listener is None:
         raise RefusedError(HTTPStatus.CONFLICT, "There is no listening socket to close.")
     stop = BackgroundTask(app.listener.refuse, for_s, cut=cut, spare=exchange.transport)
-    done = json_answer({"refusing_s": for_s})
+    done = json_answer({"id": app.rules.next_id()}, HTTPStatus.CREATED)
     done.background = stop
     return done
 
@@ -102,6 +102,37 @@ def _clear(app: SandboxApp, _: Exchange, __: dict[str, Any]) -> Response:
 
 def _files(app: SandboxApp, _: Exchange, __: dict[str, Any]) -> Response:
     return json_answer(app.store.every_data_file())
+
+
+def _add_files(app: SandboxApp, _: Exchange, asked: dict[str, Any]) -> Response:
+    """Make records of data files without bytes: a long listing, or a record that lost its file."""
+    dataset = app.store.dataset(None, str(asked.get("dataset")))
+    files = asked.get("files")
+    if dataset is None or not isinstance(files, list) or not all(map(_is_record, files)):
+        words = "dataset: a UUID; files: a list of {name, size, tags}"
+        raise RefusedError(HTTPStatus.BAD_REQUEST, words)
+    added = [
+        app.store.add_data_file(
+            dataset.uuid,
+            name=file["name"],
+            arrived=None,
+            size=file["size"],
+            tags=file.get("tags", []),
+            is_raw=True,
+            body={},
+        )
+        for file in files
+    ]
+    return json_answer({"added": len([one for one in added if one])}, HTTPStatus.CREATED)
+
+
+def _is_record(file: Any) -> bool:
+    return (
+        isinstance(file, dict)
+        and isinstance(file.get("name"), str)
+        and isinstance(file.get("size"), int)
+        and isinstance(file.get("tags", []), list)
+    )
 
 
 def _requests(app: SandboxApp, _: Exchange, __: dict[str, Any]) -> Response:
@@ -137,6 +168,7 @@ _VIEWS = {
     ("POST", ""): _add,
     ("DELETE", ""): _clear,
     ("GET", "files"): _files,
+    ("POST", "files"): _add_files,
     ("GET", "requests"): _requests,
     ("DELETE", "requests"): _forget_requests,
     ("POST", "keys"): _renew_key,
