@@ -1,0 +1,192 @@
+"""One POST of one file, and what its answer means."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING, BinaryIO
+
+from arcsecond.errors import (
+    ArcsecondError,
+    BrokenError,
+    NotReachedError,
+    UnclearAnswerError,
+)
+from arcsecond.multipart import MultipartBody
+from arcsecond.tags import join, sha256_tag
+from arcsecond.upload.datafiles import RemoteFile, parse_file
+from arcsecond.upload.patience import is_passing_status
+from arcsecond.upload.remote import refusal, retry_after
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from arcsecond.transport import Answer
+    from arcsecond.upload.local import LocalFile
+    from arcsecond.upload.remote import Remote
+
+_GATEWAY = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
+"""These come from a proxy: the server behind it may have stored the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What goes with the file's bytes."""
+
+    dataset: str
+    is_raw: bool
+    tags: tuple[str, ...]
+    has_hash: bool
+    """Whether the file's SHA-256 goes along as a tag."""
+
+    def all_tags(self, sha256: str) -> tuple[str, ...]:
+        """Return the tags of a file of that content."""
+        return (sha256_tag(sha256), *self.tags) if self.has_hash else self.tags
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The server has the file and said so."""
+
+    file: RemoteFile
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class NameTaken:
+    """A file of that name is in the dataset, this one or another one."""
+
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SizeDiffers:
+    """The server confirmed a file of another size, or another content, than was sent."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class TagRefused:
+    """The server does not take the tags."""
+
+    error: ArcsecondError
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The server will not take this file, or nothing at all, as it is."""
+
+    error: ArcsecondError
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """It may pass: the server or the link was in trouble."""
+
+    error: ArcsecondError
+    retry_after_s: float | None = None
+    may_be_stored: bool = False
+    """The file may be at the server: ask before it is sent again."""
+    sha256: str | None = None
+    """The file's hash, if its last byte went out."""
+
+
+Step = Stored | NameTaken | SizeDiffers | TagRefused | Refused | Again
+
+
+def post(
+    remote: Remote,
+    form: Form,
+    file: LocalFile,
+    *,
+    on_block: Callable[[int], None],
+    stopped: Callable[[], bool],
+    on_body: Callable[[MultipartBody], None],
+) -> Step:
+    """Send the file once.
+
+    `on_body` is given the body before it goes out, to follow its progress. Raises CancelledError,
+    BodyChangedError, and OSError where the file cannot be read.
+    """
+    with opened(file) as handle:
+        body = MultipartBody(
+            fields=[("dataset", form.dataset), ("is_raw", str(form.is_raw))],
+            file=handle,
+            filename=file.raw_name,
+            size=file.size,
+            tags=(lambda sha256: join(form.all_tags(sha256))) if form.all_tags("") else None,
+            unchanged=lambda: is_unchanged(file, handle),
+            on_block=on_block,
+            cancelled=stopped,
+        )
+        on_body(body)
+        try:
+            answer = remote.transport.request("POST", remote.path("/datafiles/"), body=body)
+        except NotReachedError as error:
+            return Again(error)
+        except BrokenError as error:
+            sha256 = body.sha256 if error.body_complete else None
+            return Again(error, may_be_stored=True, sha256=sha256)
+    return _judge(answer, file, body, form)
+
+
+@contextlib.contextmanager
+def opened(file: LocalFile) -> Iterator[BinaryIO]:
+    """Open the file that `walk` saw, and no other; raises OSError, FileNotFoundError if it is gone.
+
+    Never waits, whatever lies there by now: a pipe is refused by its kind.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(file.path, flags), "rb", buffering=0) as handle:
+        yield handle  # type: ignore[misc]  # a raw file reads bytes like any other
+
+
+def is_unchanged(file: LocalFile, handle: BinaryIO) -> bool:
+    """Tell whether the open file, and what its path shows, is still the version that `walk` saw."""
+    try:
+        at_path = os.stat(file.path)  # noqa: PTH116  # a str with surrogates, as it was found
+    except OSError:
+        return False
+    return file.is_shown_by(os.fstat(handle.fileno())) and file.is_shown_by(at_path)
+
+
+def _judge(answer: Answer, file: LocalFile, body: MultipartBody, form: Form) -> Step:
+    sha256 = body.sha256 or ""
+    if answer.is_success:
+        return _judge_success(answer, file, sha256, is_complete=answer.body_complete)
+    status = answer.http_status
+    if answer.says_name_taken():
+        return NameTaken(body.sha256)
+    error = refusal(answer, "not taken")
+    has_json_reason = status not in (400, 422) or answer.is_json
+    if is_passing_status(status) or not has_json_reason:
+        may_be_stored = status in _GATEWAY
+        whole = body.sha256 if may_be_stored and answer.body_complete else None
+        return Again(error, retry_after(answer), may_be_stored, whole)
+    if form.has_hash and status == HTTPStatus.BAD_REQUEST and _names_tags(answer):
+        return TagRefused(error)
+    return Refused(error)
+
+
+def _judge_success(answer: Answer, file: LocalFile, sha256: str, *, is_complete: bool) -> Step:
+    stored = parse_file(answer.json(), keep_tags=True)
+    if stored is None or not is_complete:
+        error = UnclearAnswerError(
+            "the server's answer proves nothing: it names no data file", status=answer.http_status
+        )
+        return Again(error, may_be_stored=True, sha256=sha256 if is_complete else None)
+    if stored.size is not None and stored.size != file.size:
+        return SizeDiffers(f"the server kept {stored.size} of {file.size} bytes")
+    if stored.sha256 is not None and stored.sha256 != sha256:
+        return SizeDiffers("the server's SHA-256 of the file is another one than was sent")
+    if not stored.name:  # it did not tell: as it was sent, then
+        stored = replace(stored, name=file.name)
+    return Stored(replace(stored, size=file.size, sha256=sha256), sha256)
+
+
+def _names_tags(answer: Answer) -> bool:
+    document = answer.json()
+    return isinstance(document, dict) and "tags" in document

@@ -1,0 +1,206 @@
+"""What the server says of the data files of a dataset, read leniently.
+
+*There* needs the asked name and dataset in a JSON answer. *Not there* is a JSON 404 of a route
+that exists, or a complete listing: an HTML 404 proves nothing, since a name with a dot may never
+reach the server's view of a single file.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from arcsecond.tags import find_sha256
+from arcsecond.upload.patience import is_passing_status
+from arcsecond.upload.remote import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable, Iterator
+
+    from arcsecond.upload.remote import Remote
+
+OORTS = "oort|"
+"""How the daemon's tags begin, which tell the machine and folder a file came from."""
+
+PAGE_SIZE = 1000
+"""Files a page that are asked for; a server may give fewer, or all at once."""
+
+FORBIDDEN = frozenset({401, 403})
+"""This key may not look."""
+
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+# What Django puts before the extension where a name is taken.
+_SUFFIX = re.compile(r"_[A-Za-z0-9]{7}(\.[^.]*)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A data file as the server told; what it did not tell is None."""
+
+    id: str
+    name: str
+    size: int | None
+    sha256: str | None
+    from_oort: bool
+    """Tags of Oort's are on it: it came from some machine's watched folder."""
+    dataset: str | None = None
+    tags: tuple[str, ...] | None = None
+    """None in a listing that is kept: a hundred thousand files have many tags."""
+
+
+def parse_file(item: object, *, keep_tags: bool = False) -> RemoteFile | None:
+    """Read one data file from JSON; None if it is no object with an identifier."""
+    if not isinstance(item, dict):
+        return None
+    identifier = item.get("pk", item.get("id"))
+    if not isinstance(identifier, (int, str)) or isinstance(identifier, bool) or identifier == "":
+        return None
+    tags = _tags(item)
+    size = item.get("size")
+    return RemoteFile(
+        id=str(identifier),
+        name=_word(item.get("name")) or "",
+        size=size if isinstance(size, int) and not isinstance(size, bool) else None,
+        # A server that computes the hash itself is believed before a tag.
+        sha256=_sha256(item.get("sha256")) or find_sha256(tags or ()),
+        from_oort=any(tag.startswith(OORTS) for tag in tags or ()),
+        dataset=_word(uuid_of(item.get("dataset"))),
+        tags=tags if keep_tags else None,
+    )
+
+
+def uuid_of(value: object) -> str | None:
+    """Return the identifier in a relation that is told by UUID or as the object itself."""
+    if isinstance(value, dict):
+        value = value.get("uuid")
+    return value if isinstance(value, str) and value else None
+
+
+def _tags(item: dict[str, object]) -> tuple[str, ...] | None:
+    tags = item.get("tags")
+    if not isinstance(tags, list):
+        return None
+    return tuple(tag for tag in tags if isinstance(tag, str))
+
+
+def _word(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _sha256(value: object) -> str | None:
+    is_one = isinstance(value, str) and _SHA256.fullmatch(value)
+    return value.lower() if is_one else None
+
+
+class RemoteIndex:
+    """The files of one dataset as they are known, to be found by name or by what it may have become.
+
+    Filled by one thread; afterwards any thread may `add` and look.
+    """
+
+    def __init__(self, files: Iterable[RemoteFile] = (), *, is_complete: bool = True) -> None:
+        self.is_complete = is_complete
+        """False where this key may not read the listing: then only what we add is known."""
+        self._by_name: dict[str, RemoteFile] = {}
+        self._by_gist: dict[str, list[RemoteFile]] | None = None
+        for file in files:
+            self.add(file)
+
+    def add(self, file: RemoteFile, *, sent_as: str | None = None) -> None:
+        """Note a file, and the name that it was sent under where the server changed it."""
+        self._by_name.setdefault(file.name, file)
+        if sent_as is not None:
+            self._by_name.setdefault(sent_as, file)
+
+    def named(self, name: str) -> RemoteFile | None:
+        """Return the file of that name."""
+        return self._by_name.get(name)
+
+    def maybe_renamed(self, name: str, size: int) -> list[RemoteFile]:
+        """Return files that the server may have made of that name, with a hash to prove it.
+
+        Of what was there when this was first asked: whatever we add, we know by its name.
+        """
+        if self._by_gist is None:
+            by_gist: dict[str, list[RemoteFile]] = {}
+            for file in list(self._by_name.values()):
+                for form in {gist(file.name), gist(_SUFFIX.sub(r"\1", file.name))}:
+                    by_gist.setdefault(form, []).append(file)
+            self._by_gist = by_gist
+        return [
+            file
+            for file in self._by_gist.get(gist(name), ())
+            if file.sha256 is not None and file.size in (None, size)
+        ]
+
+    def nobodys(self, names: Container[str]) -> list[RemoteFile]:
+        """Return the files with a hash whose names are not among `names`."""
+        return [f for f in self._by_name.values() if f.sha256 and f.name not in names]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+
+def gist(name: str) -> str:
+    """Return what stays of a name whatever a server does to it: its last part's letters and digits.
+
+    Django, for one, turns blanks into underscores and drops signs.
+    """
+    last = re.split(r"[/\\]", name)[-1]
+    return "".join(c for c in unicodedata.normalize("NFKC", last).casefold() if c.isalnum())
+
+
+class DataFiles:
+    """The data files of one dataset, asked for over one connection."""
+
+    def __init__(self, remote: Remote, dataset: str) -> None:
+        self._remote = remote
+        self._dataset = dataset
+        self._folder = f"/datasets/{quote(dataset, safe='')}/datafiles/"
+
+    def listing(self) -> Iterator[RemoteFile]:
+        """Yield all of them; raises ArcsecondError when the listing cannot be read to its end."""
+        pages = {"page_size": str(PAGE_SIZE)}
+        for item in self._remote.items(self._folder, params=pages):
+            file = parse_file(item)
+            if file is not None and self._is_ours(file):
+                yield file
+
+    def named(self, name: str) -> RemoteFile | None:
+        """Ask for one file by its name; None if that shows none, which proves nothing yet.
+
+        Raises AnswerError when this key may not look or the server is in trouble, and
+        TransportError when no answer came.
+        """
+        if "/" in name or name in (".", ".."):
+            return None
+        answer = self._remote.get(f"{self._folder}{quote(name, safe='')}/")
+        status = answer.http_status
+        if status in FORBIDDEN or is_passing_status(status):
+            raise refusal(answer, "the server could not be asked for the file")
+        file = parse_file(answer.json()) if answer.is_success else None
+        return file if file is not None and file.name == name and self._is_ours(file) else None
+
+    def in_listing(
+        self, name: str, sha256: str | None, is_known: Callable[[str], bool]
+    ) -> RemoteFile | None:
+        """Look through all of them for the name, or for the content under a name not known yet.
+
+        None means that it is not there. Raises as `listing` does.
+        """
+        by_content = None
+        for file in self.listing():
+            if file.name == name:
+                return file
+            if sha256 is not None and file.sha256 == sha256 and not is_known(file.name):
+                by_content = file
+        return by_content
+
+    def _is_ours(self, file: RemoteFile) -> bool:
+        return file.dataset is None or file.dataset.lower() == self._dataset.lower()
