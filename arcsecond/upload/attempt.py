@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from arcsecond.errors import (
     ArcsecondError,
+    BodyChangedError,
     BrokenError,
     NotReachedError,
     UnclearAnswerError,
@@ -112,6 +113,8 @@ def post(
     BodyChangedError, and OSError where the file cannot be read.
     """
     with opened(file) as handle:
+        if not is_unchanged(file, handle):
+            raise BodyChangedError("the file changed meanwhile")
         body = MultipartBody(
             fields=[("dataset", form.dataset), ("is_raw", str(form.is_raw))],
             file=handle,
@@ -141,7 +144,7 @@ def opened(file: LocalFile) -> Iterator[BinaryIO]:
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(file.path, flags), "rb", buffering=0) as handle:
-        yield handle  # type: ignore[misc]  # a raw file reads bytes like any other
+        yield handle
 
 
 def is_unchanged(file: LocalFile, handle: BinaryIO) -> bool:

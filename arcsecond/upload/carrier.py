@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, assert_never
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
     from arcsecond.multipart import MultipartBody
+    from arcsecond.transport import Transport
     from arcsecond.upload.attempt import Step
     from arcsecond.upload.context import UploadContext
     from arcsecond.upload.datafiles import RemoteFile, RemoteIndex
@@ -66,7 +68,7 @@ class _Doubt:
 
 
 class Carrier:
-    """One connection that brings files to the context's dataset.
+    """One connection, of the caller's, that brings files to the context's dataset.
 
     `stop` ends every wait; `names` are those of the other local files, so that a file of equal
     content is not taken for this one under another name; `tags` and `is_raw` go with each file
@@ -76,6 +78,7 @@ class Carrier:
     def __init__(
         self,
         context: UploadContext,
+        transport: Transport,
         *,
         stop: threading.Event | None = None,
         throttle: Throttle | None = None,
@@ -92,7 +95,7 @@ class Carrier:
         self._is_raw = context.is_raw if is_raw is None else is_raw
         self._on_block = on_block
         self._patience = Patience(self._stop)
-        self._transport = context.connect()
+        self._transport = transport
         self.remote = context.remote(self._transport, self._patience)
         self._body: MultipartBody | None = None
 
@@ -110,10 +113,6 @@ class Carrier:
     def cancel(self) -> None:
         """Cut what is in hand; from any thread, after `stop` was set."""
         self._transport.cancel()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._transport.close()
 
     def bring(self, file: LocalFile) -> Result:
         """Bring one file, unless it is there; never raises for the server, the network, the disk."""
@@ -228,7 +227,7 @@ class Carrier:
 
     def _stored(self, step: Stored, file: LocalFile, index: RemoteIndex) -> Result:
         stored = step.file
-        index.add(stored, sent_as=file.name)
+        index.add(replace(stored, tags=None), sent_as=file.name)
         self._write_missing_tags(stored, step.sha256)
         return done(_renamed(stored, file))
 
@@ -261,7 +260,9 @@ class Carrier:
         doubt.sha256 = doubt.sha256 or step.sha256
         was_complete = doubt.may_be_stored and doubt.was_complete
         try:
-            found = files.named(file.name) or files.in_listing(file.name, doubt.sha256, self._is_known(index))
+            found = files.named(file.name) or files.in_listing(
+                file.name, doubt.sha256, self._is_known(index)
+            )
         except AnswerError as error:
             if error.status not in FORBIDDEN:
                 return failed(error)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from arcsecond.errors import (
     AnswerError,
     ArcsecondError,
-    BrokenError,
     InputError,
     NotLoggedInError,
     UnclearAnswerError,
@@ -62,10 +61,13 @@ class UploadContext:
         self.portal = (org_subdomain or "").strip() or None
         self.hash_tag_refused = False
         """The server would not take the tag with the SHA-256: files go without it."""
+        self.tags_are_ignored = False
+        """The server does not keep tags that are written afterwards: it is asked to no more."""
         self._wanted_dataset = dataset_uuid_or_name
         self._wanted_telescope = (telescope_uuid or "").strip() or None
         self._trace = trace
         self._lock = threading.RLock()
+        self._kept = threading.local()
         self._dataset: Dataset | None = None
         self._telescope: Telescope | None = None
         self._index: RemoteIndex | None = None
@@ -131,6 +133,13 @@ class UploadContext:
         return Transport(
             self.config.api_server, key=key, trace=self._trace, allow_http=self.config.allow_http
         )
+
+    def shared_connection(self) -> Transport:
+        """Return this thread's connection, kept alive from one file to the next."""
+        kept: Transport | None = getattr(self._kept, "transport", None)
+        if kept is None:
+            kept = self._kept.transport = self.connect()
+        return kept
 
     def remote(self, transport: Transport, patience: Patience) -> Remote:
         """Return the questions to this context's portal, or account, over that connection."""

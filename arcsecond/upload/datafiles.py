@@ -33,7 +33,7 @@ FORBIDDEN = frozenset({401, 403})
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 # What Django puts before the extension where a name is taken.
-_SUFFIX = re.compile(r"_[A-Za-z0-9]{7}(\.[^.]*)?$")
+_SUFFIX = re.compile(r"_[A-Za-z0-9]{7}(\..*)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,9 @@ def _word(value: object) -> str | None:
 
 
 def _sha256(value: object) -> str | None:
-    is_one = isinstance(value, str) and _SHA256.fullmatch(value)
-    return value.lower() if is_one else None
+    if isinstance(value, str) and _SHA256.fullmatch(value):
+        return value.lower()
+    return None
 
 
 class RemoteIndex:

@@ -130,7 +130,7 @@ def document(answer: Answer, what: str) -> object:
 def refusal(answer: Answer, what: str) -> AnswerError:
     """Return the error for an answer that is no success, with the remedy where there is one."""
     status, words = answer.http_status, answer.words()
-    if 300 <= status < 400:
+    if status // 100 == 3:  # noqa: PLR2004  # as it is said: 3xx
         return RedirectError(
             f"{what}: the server redirects ({status}), which is not followed",
             status=status,
