@@ -437,6 +437,7 @@ _REASONS: Mapping[type[BaseException], str] = {
     socket.gaierror: "no such host, or no name server",
     requests.exceptions.ChunkedEncodingError: "the answer was cut short",
     requests.exceptions.ContentDecodingError: "the answer cannot be decompressed",
+    http.client.IncompleteRead: "the answer was cut short",
     http.client.RemoteDisconnected: "closed without an answer",
     http.client.HTTPException: "what came back is no HTTP",
 }

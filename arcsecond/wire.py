@@ -13,6 +13,7 @@ import os
 import socket
 import ssl
 import struct
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ _SLICE_S = 0.25
 """How soon a stalled send notices that it was cancelled."""
 _TLS_PIECE = 64 * 1024
 """How much is given to TLS at once: it tells only at the end of a piece that bytes are moving."""
+_DRAINED_BYTES = 64 * 1024
+"""Less than this in the kernel is not waited for: the answer is, and its time-out will do."""
 _RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 _NO_LINGER = struct.pack("hh" if os.name == "nt" else "ii", 0, 0)
 
@@ -39,6 +42,23 @@ class BodyUnreadableError(Exception):
     def __init__(self, error: OSError) -> None:
         super().__init__()
         self.error = error
+
+
+def unacknowledged_bytes(sock: socket.socket | None) -> int | None:
+    """Return how many bytes the kernel holds that the other side has not confirmed.
+
+    None where the kernel does not tell (only Linux does here, tcp(7) SIOCOUTQ).
+    """
+    if sys.platform != "linux" or sock is None:
+        return None
+    import fcntl
+    import termios
+
+    try:
+        answer = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
+    except (OSError, ValueError):  # closed meanwhile
+        return None
+    return int.from_bytes(answer, sys.byteorder)
 
 
 class Wire:
@@ -54,7 +74,7 @@ class Wire:
         self.bytes_out = 0
         self.body_bytes = 0
         self.body_complete = False
-        self.cancelled = False
+        self._cut = threading.Event()
         self._sending_body = False
         self._in_hand = False
         self._socket: socket.socket | None = None
@@ -65,12 +85,18 @@ class Wire:
         """The socket's time-out while sending: a stall is looked at this often."""
         return min(_SLICE_S, self.read_s)
 
+    @property
+    def cancelled(self) -> bool:
+        """The exchange in hand was cut."""
+        return self._cut.is_set()
+
     def begin(self, *, body_complete: bool) -> None:
         """Start counting for another exchange; one without a body has a complete one."""
         with self._lock:
             self.bytes_out = self.body_bytes = 0
             self.body_complete = body_complete
-            self.cancelled = self._sending_body = False
+            self._sending_body = False
+            self._cut.clear()
             self._in_hand = True
 
     def end(self) -> None:
@@ -98,7 +124,7 @@ class Wire:
         with self._lock:
             if not self._in_hand:
                 return
-            self.cancelled = True
+            self._cut.set()
             if self._socket is None:
                 return
             with contextlib.suppress(OSError):
@@ -133,18 +159,24 @@ class Wire:
         self._sending_body = False
         self.body_complete = True
         self._linger(_NO_LINGER)
+        self._drain()
 
     def push(self, sock: Any, data: bytes) -> None:
         """Send `data`; a TimeoutError is raised when not one byte was taken for `read_s`."""
         view = memoryview(data)
         piece = _TLS_PIECE if isinstance(sock, ssl.SSLSocket) else len(view)
         moved_at = time.monotonic()
+        waiting = None
         while view:
             try:
                 count = sock.send(view[:piece])
             except TimeoutError:
                 self.stop_if_cancelled()
-                if time.monotonic() - moved_at >= self.read_s:
+                # A large buffer has room again only when a third of it is empty: look inside.
+                waiting, before = unacknowledged_bytes(sock), waiting
+                if waiting != before:
+                    moved_at = time.monotonic()
+                elif time.monotonic() - moved_at >= self.read_s:
                     raise
                 continue
             view = view[count:]
@@ -153,6 +185,24 @@ class Wire:
             if self._sending_body:
                 self.body_bytes += count
                 self.bytes_moved += count
+
+    def _drain(self) -> None:
+        """Wait until little of the body is still in the kernel, as long as it becomes less.
+
+        On a thin link that takes longer than an answer may: the read time-out starts after it.
+        """
+        moved_at = time.monotonic()
+        delay = 0.001
+        waiting = unacknowledged_bytes(self._socket)
+        while waiting is not None and waiting > _DRAINED_BYTES:
+            self._cut.wait(delay)
+            self.stop_if_cancelled()
+            delay = min(2 * delay, _SLICE_S)
+            waiting, before = unacknowledged_bytes(self._socket), waiting
+            if waiting != before:
+                moved_at = time.monotonic()
+            elif time.monotonic() - moved_at >= self.read_s:
+                raise TimeoutError("the rest of the body was not taken")
 
     def _linger(self, value: bytes) -> None:
         if self._socket is not None:
