@@ -170,7 +170,16 @@ def carry_out(
             return {"paused": command == "pause"}
         case _:
             raise OortError(f"there is no command {command!r} for the queue")
-    return {"moved": told.moved, "refused": told.refused, "look_again": len(told.look_again)}
+    return {
+        "moved": told.moved,
+        "refused": told.refused,
+        "look_again": [[watch, os.fsdecode(path)] for watch, path in told.look_again],
+    }
+
+
+def looks(done: dict[str, Any]) -> list[tuple[str, bytes]]:
+    """Return the (watch, path) of the files that detection must look at after an order."""
+    return [(watch, os.fsencode(path)) for watch, path in done.get("look_again", [])]
 
 
 def _which(arguments: dict[str, Any]) -> Any:

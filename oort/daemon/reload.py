@@ -6,7 +6,6 @@ that writes in steps is never caught in the middle. What the content means is th
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,7 +53,7 @@ class Watched:
 
 def _stamp(file: Path) -> tuple[int, int, int] | None:
     try:
-        found = os.stat(file)
+        found = file.stat()
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino

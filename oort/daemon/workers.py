@@ -159,16 +159,7 @@ class Workers:
             if epoch != self.key_epoch:
                 epoch = self.key_epoch
                 self._close(remotes)
-            try:
-                self._carry(upload, remotes)
-            except Exception:
-                # The row stays in hand, which the next start makes a doubt: nothing is lost.
-                log.exception(
-                    "upload.crashed", upload_id=upload.id, path=printable(upload.rel_path)
-                )
-            finally:
-                with self._lock:
-                    self._progress.pop(upload.id, None)
+            self._carry_safely(upload, remotes)
             self._on_free()
         self._close(remotes)
         with self._lock:

@@ -1,0 +1,197 @@
+"""A home with a daemon as a process of its own: started, asked, stopped, killed, started again.
+
+with home_with(sandbox, tmp_path) as home:
+    home.watch(folder)
+    home.start()
+    home.wait_for_ok(3)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tests.support.wait import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tests.support.sandbox import Sandbox
+
+QUICK = {
+    "settle_s": "0.3",
+    "rescan_s": "2",
+    "retry_base_s": "0.2",
+    "retry_max_s": "1",
+    "link_retry_max_s": "1",
+    "stop_grace_s": "2",
+}
+"""Settings that make a test quick; what is tested is the same."""
+
+
+class Home:
+    """One home folder, and the daemon that may run in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            **os.environ,
+            "HOME": str(folder),
+            "OORT_HOME": str(folder / "oort"),
+            "ARCSECOND_CONFIG_DIR": str(folder / "arcsecond"),
+            "PYTHONUNBUFFERED": "1",
+        }
+        self.daemon: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+
+    # -- commands --------------------------------------------------------------------------------
+
+    def run(
+        self, *words: str | os.PathLike[str] | bytes, check: bool = True, stdin: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `oort` or `arcsecond` (the first word) with the rest, and return what it said."""
+        module, *rest = words
+        done = subprocess.run(
+            [sys.executable, "-m", str(module), *rest],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            input=stdin if stdin is not None else "",
+            timeout=90,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(
+                f"{words} ended with {done.returncode}: {done.stdout}{done.stderr}"
+            )
+        return done
+
+    def oort(self, *words: str | os.PathLike[str] | bytes) -> str:
+        """Run an `oort` command that is to succeed; return its stdout."""
+        return self.run("oort", *words).stdout
+
+    def json(self, *words: str | os.PathLike[str] | bytes) -> Any:
+        """Run an `oort` command with `--json`; return the document."""
+        return json.loads(self.oort(*words, "--json"))
+
+    def log_in(self, sandbox: Sandbox, *, api: str = "sandbox") -> None:
+        """Register the sandbox as a server and store its upload key."""
+        self.run("arcsecond", "api", "add", api, sandbox.url)
+        self.run(
+            "arcsecond",
+            "login",
+            "--api",
+            api,
+            "--username",
+            sandbox.username,
+            "--type",
+            "upload",
+            "--key",
+            "-",
+            stdin=sandbox.upload_key + "\n",
+        )
+
+    def configure(self, values: Mapping[str, str] = QUICK) -> None:
+        """Write plain settings with `oort config set`."""
+        for key, value in values.items():
+            self.oort("config", "set", key, value)
+
+    def watch(self, folder: Path, *options: str, api: str = "sandbox") -> None:
+        """Watch a folder, without a question."""
+        self.oort("watch", folder, "--api", api, "-y", *options)
+
+    # -- the daemon ------------------------------------------------------------------------------
+
+    @property
+    def log_file(self) -> Path:
+        """What the daemon says on stderr, all lives of it."""
+        return self.folder / "daemon.stderr"
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start the daemon; return when it runs."""
+        with self.log_file.open("ab") as stderr:
+            self.daemon = subprocess.Popen(
+                [sys.executable, "-m", "oort", "start"],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stderr,
+                stderr=stderr,
+            )
+        if wait:
+            wait_until(self._runs, timeout_s=40, what=self.told)
+
+    def _runs(self) -> bool:
+        assert self.daemon is not None
+        if self.daemon.poll() is not None:
+            raise AssertionError(f"the daemon ended with {self.daemon.returncode}: {self.told()}")
+        return b"daemon.started" in self.log_file.read_bytes()
+
+    def told(self) -> str:
+        """Return the end of what the daemon said."""
+        return self.log_file.read_text(errors="replace")[-6000:]
+
+    def signal(self, number: int) -> None:
+        """Send the daemon a signal."""
+        assert self.daemon is not None
+        self.daemon.send_signal(number)
+
+    def kill(self) -> None:
+        """End the daemon as a power cut would."""
+        self.signal(signal.SIGKILL)
+        self.ended()
+
+    def ended(self, timeout_s: float = 30.0) -> int:
+        """Wait until the daemon has ended; return its exit code."""
+        assert self.daemon is not None
+        code = self.daemon.wait(timeout_s)
+        self.daemon = None
+        return code
+
+    def stop(self) -> int:
+        """End the daemon with SIGTERM; return its exit code."""
+        if self.daemon is None:
+            return 0
+        self.signal(signal.SIGTERM)
+        return self.ended()
+
+    def close(self) -> None:
+        """End the daemon, whatever state it is in."""
+        if self.daemon is not None and self.daemon.poll() is None:
+            self.daemon.kill()
+            self.daemon.wait(30)
+
+    def __enter__(self) -> Home:
+        return self
+
+    def __exit__(self, *trouble: object) -> None:
+        self.close()
+
+    # -- what became of it -----------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """Return `oort status --json`."""
+        document: dict[str, Any] = self.json("status")
+        return document
+
+    def wait_for(self, timeout_s: float = 60.0, **by_status: int) -> dict[str, Any]:
+        """Wait until so many rows are in each status named (`OK=3`); return the status document."""
+        latest: dict[str, Any] = {}
+
+        def reached() -> bool:
+            latest.update(self.status())
+            found = latest["queue"]["by_status"]
+            return all(found[status] >= count for status, count in by_status.items())
+
+        wait_until(
+            reached,
+            timeout_s=timeout_s,
+            every_s=0.1,
+            what=lambda: f"{latest.get('queue')} {latest.get('attention')}\n{self.told()}",
+        )
+        return latest
