@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.daemon import Home
 from tests.support.sandbox import running_sandbox
 from tests.support.wait import wait_until
 
@@ -66,3 +67,12 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
     """Run a sandbox of the test's own, with a fresh storage and its switchboard open."""
     with running_sandbox(tmp_path / "sandbox") as running:
         yield running
+
+
+@pytest.fixture
+def home(tmp_path: Path, sandbox: Sandbox) -> Iterator[Home]:
+    """Give a home that is logged in at the sandbox, with settings that make a test quick."""
+    with Home(tmp_path / "observatory") as made:
+        made.log_in(sandbox)
+        made.configure()
+        yield made
