@@ -28,6 +28,7 @@ class Accounts:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self._fingerprints: dict[str, str] = {}
+        self._usernames: dict[str, str | None] = {}
 
     def read(self, watches: Sequence[Watch]) -> None:
         """Read the account of each watch's server anew."""
@@ -47,7 +48,12 @@ class Accounts:
                         reasons[watch.name] = reason
         self._gate.keep_out(reasons)
 
+    def username(self, api: str) -> str | None:
+        """Return whose key is stored for a server, as it was read last."""
+        return self._usernames.get(api)
+
     def _take(self, api: str, found: Account) -> None:
+        self._usernames[api] = found.username
         if not found.has_key:
             self._fingerprints[api] = ""
             self._gate.failed(

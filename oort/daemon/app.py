@@ -138,6 +138,7 @@ class Daemon:
         self._paused = bool(self._store.read_note("paused"))
         self._gate = Gate(clock, self._jitter(), on_change=self._wake)
         self._gate.max_s = settings.link_retry_max_s
+        self._accounts = Accounts(self._gate)
         self._throttle = TokenBucket(None, monotonic=clock.monotonic)
         self._traffic = Traffic(clock)
         self._detection = Detection(
@@ -147,11 +148,12 @@ class Daemon:
             store=self._store,
             clock=clock,
             throttle=self._throttle,
-            shared=Shared(),
+            shared=Shared(monotonic=clock.monotonic),
             traffic=self._traffic,
             stopping=self._stopping_workers,
             look_again=self._detection.look_again,
             warn=self._warn,
+            username_of=self._accounts.username,
         )
         self._desk = Desk(settings, common)
         self._workers = Workers(
@@ -162,7 +164,6 @@ class Daemon:
             self._stopping_workers,
             on_free=self._wake,
         )
-        self._accounts = Accounts(self._gate)
         self._probes = Probes(self._gate, self._desk)
         self._disk = StateDisk(self._locations.state_folder)
         self._steps = StepWatch(clock)
@@ -193,7 +194,7 @@ class Daemon:
             Job("tick", lambda: 5.0, self._wake),
             Job("bandwidth", lambda: 15.0, self._set_rate),
             Job("idle", lambda: 10.0, self._idle.run),
-            Job("copy", lambda: _DAY_S, self._copy_queue),
+            Job("copy", lambda: 3600.0, self._copy_queue, at_once=True),
             Job("prune", lambda: _DAY_S, self._prune),
         )
 
@@ -413,7 +414,10 @@ class Daemon:
         return timedelta(seconds=max(self._settings.retry_max_s, _DAY_S))
 
     def _copy_queue(self) -> None:
-        if self._database.file is not None:
+        """Once an hour it is looked whether the newest copy is a day old: restarts do not delay it."""
+        if self._database.file is not None and care.copy_is_due(
+            self._locations.backups_folder, self._clock.now()
+        ):
             made = care.make_copy(
                 self._database.file, self._locations.backups_folder, self._clock.now()
             )

@@ -19,7 +19,7 @@ from oort.policy.outcome import NameReserved
 from oort.policy.paths import Rules, Verdict
 from oort.policy.retry import Limits
 from oort.queue.store import DatasetKey, KnownDataset
-from oort.remote import Remote, account
+from oort.remote import Remote
 from oort.transfer.around import Order
 from oort.values import RemoteDataset, printable
 
@@ -73,6 +73,7 @@ class Common:
     stopping: threading.Event
     look_again: Callable[[str, bytes], None]
     warn: Callable[[str, str], None]
+    username_of: Callable[[str], str | None]
 
 
 class Desk:
@@ -103,7 +104,7 @@ class Desk:
                 self.settings.host,
             ),
             host=self.settings.host,
-            username=account(watch.api).username or "",
+            username=self._common.username_of(watch.api) or "",
             version=oort.__version__,
             retry_base_s=self.settings.retry_base_s,
         )

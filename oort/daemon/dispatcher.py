@@ -133,7 +133,10 @@ class Dispatcher:
 
     def _try_one(self, watch: Watch) -> bool:
         """Hand out one row to find out whether a trouble is over."""
-        tonight = night_of(self._clock.now(), None).isoformat()
+        now = self._clock.now()
+        if not self._store.waits([watch.name], now):
+            return False
+        tonight = night_of(now, None).isoformat()
         taken = self._store.claim([watch.name], limit=1, tonight=tonight)
         if taken:
             self._gate.begin_trial(watch.name, watch.api)

@@ -24,6 +24,7 @@ from oort.values import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
     from datetime import datetime
 
     from oort.clock import Clock
@@ -200,13 +201,14 @@ class Workers:
         """Attempt, decide, move: the heart of the product."""
         began = self._clock.monotonic()
         outcome, api = self._attempt(upload, progress, remotes)
+        counts = not self._gate.server_in_trouble(api)
         outcome = self._gate.after_attempt(upload.watch, api, upload.id, outcome)
         facts = Facts(
             attempts=upload.attempts,
             may_be_stored=upload.may_be_stored,
             body_complete=upload.body_complete,
             ask_first=upload.ask_first,
-            counts=not self._gate.server_in_trouble(api),
+            counts=counts,
         )
         decision = decide(outcome, facts, self._desk.limits(), self._rng)
         self._last_took_s = self._clock.monotonic() - began
@@ -248,9 +250,7 @@ class Workers:
         if isinstance(outcome, WatchRefused):
             self._store.forget_rule(upload.watch)
         future = self._store.finish(upload, progress.state, decision, ended)
-        if decision.state == state.SETTLING or future.result():
-            future.result()
-            self._desk.look_again(upload.watch, upload.rel_path)
+        future.add_done_callback(lambda done: self._recorded(upload, decision, done))
         log.info(
             "upload.attempted",
             upload_id=upload.id,
@@ -264,6 +264,15 @@ class Workers:
             http_status=ended.http_status,
             took_s=round(self._last_took_s, 3),
         )
+
+    def _recorded(self, upload: Upload, decision: Decision, done: Future[bool]) -> None:
+        """Runs in the writer's thread when an attempt is on disk; a changed file is looked at."""
+        refusal = done.exception()
+        if refusal is not None:
+            # The claim was lost, or the queue is closed: the next start makes the row a doubt.
+            log.warning("upload.not_recorded", upload_id=upload.id, reason=str(refusal))
+        elif decision.state == state.SETTLING or done.result():
+            self._desk.look_again(upload.watch, upload.rel_path)
 
     # -- the end ---------------------------------------------------------------------------------
 

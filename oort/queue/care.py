@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 COPIES_KEPT: Final = 3
+COPY_EVERY_S: Final = 86_400.0
 _BESIDE: Final = ("-wal", "-shm")
 
 
@@ -69,6 +70,15 @@ def copies(backups: Path) -> list[Path]:
     """Return the nightly copies, newest first."""
     found = sorted(backups.glob("oort-*.db"), reverse=True) if backups.is_dir() else []
     return [path for path in found if path.is_file()]
+
+
+def copy_is_due(backups: Path, now: datetime) -> bool:
+    """Tell whether the newest copy is a day old, or there is none."""
+    newest = next(iter(copies(backups)), None)
+    if newest is None:
+        return True
+    age_s = now.timestamp() - newest.stat().st_mtime
+    return not 0 <= age_s < COPY_EVERY_S
 
 
 def make_copy(file: Path, backups: Path, now: datetime) -> Path:

@@ -127,6 +127,9 @@ class Noting:
             values["ask_first"] = sighting.ask_first or row.tried
             values["root"] = self.root
         before = row.state
+        if before == after and revise:
+            moves.amend(self.connection, row.id, sighting.cause, self.now, values)
+            return
         if before != after and not state.may_move(before, after):
             moves.move(
                 self.connection,
