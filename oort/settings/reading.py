@@ -212,4 +212,6 @@ def _header(parsed: dict[str, Any], counts: dict[Place, int]) -> Place:
             counts[place] = index
             place = (*place, index)
             inner = inner[0]
+        elif place in counts and inner:  # [watch.x] belongs to the last [[watch]]
+            place = (*place, counts[place])
     return place
