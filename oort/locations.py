@@ -30,6 +30,11 @@ class Locations:
         return self.state_folder / "oort.db"
 
     @property
+    def last_good_config(self) -> Path:
+        """The config.toml that the daemon took last, for as long as a broken one is in its place."""
+        return self.state_folder / "config.last-good.toml"
+
+    @property
     def lock_file(self) -> Path:
         """What the one daemon of this queue and host holds locked."""
         return self.state_folder / "oort.lock"

@@ -12,13 +12,13 @@ from oort.cli import options, output
 def folders(*, as_json: bool) -> None:
     """List the watched folders with their state, dataset and counts."""
     from oort import status
-    from oort.cli import watches
+    from oort.cli import overview
 
-    here = options.here()
+    here = options.here(last_good=True)
     found = status.watches(here.locations, here.settings)
     if as_json:
         output.document(found)
     elif found:
-        watches.show(found)
+        output.show(overview.watches_table(found))
     else:
         output.line("No folder is watched yet: `oort watch FOLDER` adds one.")

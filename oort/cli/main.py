@@ -24,11 +24,12 @@ EXIT_FAILED: Final = 1
 EXIT_INTERRUPTED: Final = 130
 
 SECTIONS: Final[dict[str, tuple[str, ...]]] = {
-    "Folders": ("watch", "unwatch", "folders"),
+    "Folders": ("unwatch", "folders"),
     "The daemon": ("stop", "pause", "resume"),
     "Look": ("status", "uploads", "logs"),
     "Repair": ("retry", "skip"),
     "Settings": ("config",),
+    "Rehearse": ("demo",),
 }
 """The commands as `oort -h` shows them: `status` is `status` in the module `oort.cli.status`."""
 

@@ -18,7 +18,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
-FOLDER_OR_FILE: Final = click.Path(path_type=Path)
+PATH: Final = click.Path(path_type=Path)
 """A path as it was typed; one that is not UTF-8 keeps its bytes."""
 
 
@@ -37,12 +37,18 @@ class Here:
     settings: Settings
 
 
-def here() -> Here:
-    """Return the places and settings of this process; creates nothing."""
+def here(*, last_good: bool = False) -> Here:
+    """Return the places and settings of this process; creates nothing.
+
+    With `last_good` a broken config.toml is no reason to say nothing: what the daemon took last
+    is used, and the daemon's own warning tells of the broken one.
+    """
     from oort.locations import locate
-    from oort.settings import load
+    from oort.settings import load, load_last_good
 
     locations = locate()
+    if last_good:
+        return Here(locations, load_last_good(locations))
     return Here(locations, load(locations.config_file))
 
 

@@ -6,7 +6,7 @@ keeps comments, is loaded only to edit.
 
 from oort.settings.editing import add_watch, change_watch, remove_watch, set_value
 from oort.settings.fields import FIELDS, WATCH_FIELDS, Field, Settings, redact_url
-from oort.settings.reading import load, parse
+from oort.settings.reading import keep_as_good, load, load_last_good, parse
 
 __all__ = [
     "FIELDS",
@@ -15,7 +15,9 @@ __all__ = [
     "Settings",
     "add_watch",
     "change_watch",
+    "keep_as_good",
     "load",
+    "load_last_good",
     "parse",
     "redact_url",
     "remove_watch",

@@ -8,12 +8,15 @@ import tomllib
 from typing import TYPE_CHECKING, Any, Final
 
 from oort.errors import SettingsError
+from oort.locations import write_private_file
 from oort.settings.fields import FIELDS, FROM_ENVIRONMENT, FROM_FILE, WATCH_FIELDS, Settings
 from oort.values import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from oort.locations import Locations
 
 DATABASE_VARIABLE: Final = "OORT_DATABASE_URL"
 
@@ -35,6 +38,24 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
     return parse(content, path, environment)
+
+
+def load_last_good(locations: Locations) -> Settings:
+    """Return what config.toml says or, where it is broken, what the running daemon took last.
+
+    Raises SettingsError where it is broken and no daemon has taken one before.
+    """
+    try:
+        return load(locations.config_file)
+    except SettingsError:
+        if not locations.last_good_config.exists():
+            raise
+        return load(locations.last_good_config)
+
+
+def keep_as_good(locations: Locations, content: bytes) -> None:
+    """Keep the config.toml that the daemon has just taken, for `load_last_good`."""
+    write_private_file(locations.last_good_config, content)
 
 
 def parse(content: bytes, path: Path, environment: Mapping[str, str] | None = None) -> Settings:

@@ -1,0 +1,210 @@
+"""`oort status` in words: the verdict first, then the watches, what is in hand, what needs a person.
+
+Everything here turns the document of `oort.status.overview` (contract.md §3) into something to
+read; nothing is asked or counted here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from oort.cli import output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from rich.console import Group, RenderableType
+    from rich.table import Table
+
+Document = dict[str, Any]
+
+_IN_HAND: Final = ("New", "Preparing", "Uploading", "Finishing")
+_BAR_WIDTH: Final = 20
+_STATE_STYLES: Final = {"missing": "red", "held": "yellow", "disabled": "dim"}
+
+
+class Verdict(NamedTuple):
+    """The answer to "is it safe?" in one line, and how it should look."""
+
+    text: str
+    style: str
+
+
+def verdict(document: Document, now: datetime) -> Verdict:
+    """Return the first line: what needs somebody comes before what waits, and that before safety."""
+    by_status = document["queue"]["by_status"]
+    failed, pending = by_status["Error"], document["queue"]["pending_files"]
+    if failed:
+        needs = "needs" if failed == 1 else "need"
+        first = Verdict(f"{output.count(failed, 'file')} {needs} you", "red")
+    elif pending:
+        first = _waiting(document, now)
+    elif not document["watches"] and not document["queue"]["total"]:
+        return Verdict("No folder is watched yet: `oort watch FOLDER` adds one.", "bold")
+    elif not document["queue"]["total"]:
+        return Verdict("No file has been seen yet.", "bold")
+    else:
+        return _all_safe(document)
+    rest = [first.text]
+    if failed and pending:
+        rest.append(f"{output.count(pending, 'file')} on the way")
+    if by_status["OK"]:
+        rest.append(f"{output.count(by_status['OK'], 'file')} safe")
+    return Verdict(", ".join(rest) + ".", first.style)
+
+
+def _waiting(document: Document, now: datetime) -> Verdict:
+    """Return what the waiting files wait for."""
+    queue, link, daemon = document["queue"], document["link"], document["daemon"]
+    files = output.count(queue["pending_files"], "file")
+    wait = "waits" if queue["pending_files"] == 1 else "wait"
+    if not daemon["running"]:
+        return Verdict(f"{files} {wait}, and the daemon is not running", "red")
+    if link["state"] == "unauthorised":
+        return Verdict(f"{files} {wait}: the server refuses the key", "red")
+    if link["state"] == "offline":
+        since = f", offline since {output.moment(link['since'], now)}" if link["since"] else ""
+        return Verdict(f"{files} {wait} for the link{since}", "yellow")
+    if daemon["paused"]:
+        return Verdict(f"{files} {wait}: uploads are paused", "yellow")
+    left = f", about {output.duration(queue['eta_s'])} left" if queue["eta_s"] else ""
+    return Verdict(f"{files} on the way ({output.size(queue['pending_bytes'])}{left})", "bold")
+
+
+def _all_safe(document: Document) -> Verdict:
+    stored = document["queue"]["by_status"]["OK"]
+    skipped = document["queue"]["by_status"]["Skipped"]
+    unproven = document["queue"]["unproven"]
+    text = f"All {output.count(stored, 'file')} are safe" if stored != 1 else "The file is safe"
+    if not stored:
+        text = "Nothing waits"
+    if skipped:
+        text += f"; {output.count(skipped, 'file')} skipped"
+    if unproven:
+        text += f"; {unproven} by name and size alone, without a hash"
+    return Verdict(text + ".", "green" if stored else "bold")
+
+
+def render(document: Document, now: datetime) -> Group:
+    """Return the whole page for rich."""
+    from rich.console import Group
+    from rich.text import Text
+
+    first = verdict(document, now)
+    parts: list[RenderableType] = [Text(first.text, style=first.style)]
+    parts += [Text(line) for line in _state_lines(document, now)]
+    parts += [Text(f"Warning: {words}", style="yellow") for words in document["daemon"]["warnings"]]
+    if document["watches"]:
+        parts += [Text(), watches_table(document["watches"])]
+        parts += [Text(line, style="yellow") for line in _reasons(document["watches"])]
+    if document["active"]:
+        parts += [Text(), _active_table(document["active"])]
+    if document["attention"]:
+        parts += [Text(), *_attention(document)]
+    return Group(*parts)
+
+
+def _state_lines(document: Document, now: datetime) -> list[str]:
+    daemon = document["daemon"]
+    if not daemon["running"]:
+        return ["Daemon: not running; `oort start` starts it."]
+    since = output.moment(daemon["started_at"], now)
+    state = "paused; `oort resume` goes on" if daemon["paused"] else "running"
+    lines = [f"Daemon: {state} (pid {daemon['pid']}, {daemon['host']}, since {since})"]
+    links = document.get("links") or [document["link"]]
+    lines += [_link_line(link, now) for link in links]
+    rate = document["queue"]["rate_bytes_per_s"]
+    if rate:
+        lines.append(f"Speed: {output.rate(rate)}")
+    return lines
+
+
+def _link_line(link: Mapping[str, Any], now: datetime) -> str:
+    line = f"Link{' to ' + link['api'] if 'api' in link else ''}: {link['state']}"
+    if link["state"] == "online":
+        return line
+    if link["since"]:
+        line += f" since {output.moment(link['since'], now)}"
+    if link["reason"]:
+        line += f": {link['reason']}"
+    if link["state"] == "unauthorised":
+        return line + "; `arcsecond login` puts it right"
+    if link["next_attempt_at"]:
+        line += f"; next try at {output.moment(link['next_attempt_at'], now)}"
+    return line
+
+
+def watches_table(watches: Sequence[Document]) -> Table:
+    """Return one row a watch: its state, and its files by what became of them."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("WATCH", "STATE"):
+        table.add_column(heading)
+    for heading in ("ON THE WAY", "OK", "SKIPPED", "ERROR", "LEFT OUT"):
+        table.add_column(heading, justify="right")
+    for heading in ("DATASET", "FOLDER"):
+        table.add_column(heading, overflow="fold")
+    for watch in watches:
+        counts = {status: watch["by_status"].get(status, 0) for status in (*_IN_HAND, *_FINAL)}
+        table.add_row(
+            Text(watch["name"]),
+            Text(watch["state"], style=_STATE_STYLES.get(watch["state"], "")),
+            f"{sum(counts[status] for status in _IN_HAND):,}",
+            *(f"{counts[status]:,}" for status in _FINAL),
+            f"{sum(watch['left_out'].values()):,}",
+            Text(watch["dataset"]),
+            Text(output.words(watch["path"])),
+        )
+    return table
+
+
+_FINAL: Final = ("OK", "Skipped", "Error")
+
+
+def _reasons(watches: Iterable[Document]) -> list[str]:
+    return [f"{watch['name']}: {watch['reason']}" for watch in watches if watch["reason"]]
+
+
+def _active_table(active: Sequence[Document]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
+    for heading in ("IN HAND", "", "SENT", "OF"):
+        table.add_column(heading, justify="right" if heading in {"SENT", "OF"} else "left")
+    for upload in active:
+        table.add_row(
+            Text(output.words(upload["path"]), overflow="ellipsis", no_wrap=True),
+            bar(upload["bytes_sent"], upload["size"]),
+            output.size(upload["bytes_sent"]),
+            output.size(upload["size"]),
+        )
+    return table
+
+
+def bar(done: int, total: int) -> str:
+    """Return a bar of fixed width; a file that is sent is a full one."""
+    filled = min(_BAR_WIDTH, _BAR_WIDTH * done // total) if total else 0
+    return "█" * filled + "░" * (_BAR_WIDTH - filled)
+
+
+def _attention(document: Document) -> list[RenderableType]:
+    """Return what needs a person, with the command to type."""
+    from rich.text import Text
+
+    rows = document["attention"]
+    parts: list[RenderableType] = [Text("NEEDS YOU", style="bold")]
+    for row in rows:
+        parts.append(Text(f"{output.words(row['path'])}"))
+        parts.append(
+            Text(f"    {row['substatus']}: {row['error'] or 'no reason given'}", style="red")
+        )
+        force = " --force" if row["substatus"] == "truncated file" else ""
+        parts.append(Text(f"    oort retry{force} {row['id']}   or   oort skip {row['id']}"))
+    more = document["queue"]["by_status"]["Error"] - len(rows)
+    if more > 0:
+        parts.append(Text(f"and {output.count(more, 'more file')}: `oort uploads --status Error`"))
+    return parts
