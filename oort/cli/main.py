@@ -43,17 +43,17 @@ class LazyGroup(click.Group):
         """Return every command, in the order of the sections."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: Context, cmd_name: str) -> click.Command | None:
         """Return the command of that name, imported now."""
         if cmd_name not in COMMANDS:
-            return None
+            return super().get_command(ctx, cmd_name)
         return equip(getattr(import_module(f"oort.cli.{cmd_name}"), cmd_name))
 
     def resolve_command(
         self, ctx: Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that was asked for; name one that looks like it."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and self.get_command(ctx, args[0]) is None:
             from difflib import get_close_matches
 
             close = get_close_matches(args[0], COMMANDS, n=1)
