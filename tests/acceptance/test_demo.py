@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 ARRIVED = "All 10 files are at the server, once each, byte for byte"
+INTERRUPTED = 130
 
 
 class Demo:
@@ -146,7 +147,7 @@ def test_an_interrupted_night_leaves_nothing_behind(
 
     demo.interrupt(number)
 
-    assert demo.end() == 1, demo.output
+    assert demo.end() == INTERRUPTED, demo.output
     assert "Traceback" not in demo.output
     assert_nothing_is_left(demo)
 
