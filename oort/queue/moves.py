@@ -9,11 +9,13 @@ the caller saw it, so that two hands can never both believe that they moved it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
     BindParameter,
     Select,
+    Update,
     and_,
     bindparam,
     case,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import Connection, RowMapping
+    from sqlalchemy.sql.dml import ReturningUpdate
 
 _FINAL: Final = frozenset(
     {
@@ -94,15 +97,17 @@ def move(connection: Connection, step: Move, now: datetime) -> None:
     """
     if step.after != step.before and not may_move(step.before, step.after):
         raise AssertionError(f"{step.before} -> {step.after} is not in TRANSITIONS")
-    here = [
-        UPLOADS.c.id == step.id,
-        UPLOADS.c.status == step.before.status.value,
-        UPLOADS.c.substatus == step.before.substatus.value,
-    ]
-    if step.claim is not None:
-        here.append(UPLOADS.c.claim == step.claim)
+    values = _in_state(step.after, now) | dict(step.values)
+    statement = _update_of(tuple(sorted(values)), fenced=step.claim is not None)
     changed = connection.execute(
-        update(UPLOADS).where(*here).values(**(_in_state(step.after, now) | dict(step.values)))
+        statement,
+        {f"new_{name}": value for name, value in values.items()}
+        | {
+            "row_id": step.id,
+            "from_status": step.before.status.value,
+            "from_substatus": step.before.substatus.value,
+            "by_claim": step.claim,
+        },
     )
     if changed.rowcount != 1:
         raise StaleRowError(f"upload {step.id} is no longer {step.before.substatus.value}")
@@ -140,10 +145,34 @@ def take(
     `syncing`, and any other straight into `uploading`, as possibly stored: this commit is what a
     crash leaves behind, and it is on disk before the first byte goes out.
     """
+    taken = connection.execute(
+        _take(),
+        {
+            "in_hosts": list(hosts),
+            "in_watches": list(watches),
+            "tonight": tonight,
+            "due_at": now,
+            "most": limit,
+            "by": claimed_by,
+            "at": now,
+        },
+    )
+    rows = list(taken.mappings())
+    _record(connection, [(row["id"], state_of(row), "claimed") for row in rows], now)
+    return sorted(
+        rows, key=lambda row: (-row["priority"], row["night"] != tonight, row["cuts"], row["id"])
+    )
+
+
+@cache
+def _take() -> ReturningUpdate[Any]:
+    """Return the statement of a claim."""
     doubt = or_(UPLOADS.c.ask_first, UPLOADS.c.may_be_stored)
     unknown = UPLOADS.c.dataset_uuid.is_(None)
-    taken = connection.execute(
-        _TAKE.values(
+    return (
+        update(UPLOADS)
+        .where(UPLOADS.c.id.in_(_candidates()))
+        .values(
             status=case(
                 (or_(doubt, unknown), Status.PREPARING.value), else_=Status.UPLOADING.value
             ),
@@ -154,31 +183,15 @@ def take(
             ),
             may_be_stored=case((or_(doubt, unknown), UPLOADS.c.may_be_stored), else_=True),
             claim=UPLOADS.c.claim + 1,
-            claimed_by=claimed_by,
+            claimed_by=bindparam("by"),
             changed_in_hand=False,
-            started_at=now,
+            started_at=bindparam("at", type_=UPLOADS.c.started_at.type),
             ended_at=None,
-            updated_at=now,
+            updated_at=bindparam("at", type_=UPLOADS.c.updated_at.type),
             next_attempt_at=None,
         )
-        .where(UPLOADS.c.id.in_(_candidates()))
-        .returning(*UPLOADS.c),
-        {
-            "in_hosts": list(hosts),
-            "in_watches": list(watches),
-            "tonight": tonight,
-            "due_at": now,
-            "most": limit,
-        },
+        .returning(*UPLOADS.c)
     )
-    rows = list(taken.mappings())
-    _record(connection, [(row["id"], state_of(row), "claimed") for row in rows], now)
-    return sorted(
-        rows, key=lambda row: (-row["priority"], row["night"] != tonight, row["cuts"], row["id"])
-    )
-
-
-_TAKE: Final = update(UPLOADS)
 
 
 def _candidates() -> Select[tuple[int]]:
@@ -215,6 +228,26 @@ def _candidates() -> Select[tuple[int]]:
     return select(ranked.c.id).limit(most)
 
 
+@cache
+def _update_of(columns: tuple[str, ...], *, fenced: bool) -> Update:
+    """Return the statement that sets these columns; built once, because building costs more than running."""
+    here = [
+        UPLOADS.c.id == bindparam("row_id"),
+        UPLOADS.c.status == bindparam("from_status"),
+        UPLOADS.c.substatus == bindparam("from_substatus"),
+    ]
+    if fenced:
+        here.append(UPLOADS.c.claim == bindparam("by_claim"))
+    return (
+        update(UPLOADS)
+        .where(*here)
+        .values({name: bindparam(f"new_{name}", type_=UPLOADS.c[name].type) for name in columns})
+    )
+
+
+_RECORD: Final = sql_insert(TRANSITIONS)
+
+
 def state_of(row: RowMapping) -> State:
     """Return the state that a row's words stand for."""
     return State(Status(row["status"]), Substatus(row["substatus"]))
@@ -238,7 +271,7 @@ def _in_state(after: State, now: datetime) -> dict[str, Any]:
 def _record(connection: Connection, steps: Sequence[tuple[int, State, str]], now: datetime) -> None:
     if steps:
         connection.execute(
-            sql_insert(TRANSITIONS),
+            _RECORD,
             [
                 {
                     "upload_id": row_id,

@@ -55,12 +55,15 @@ class Noting:
         known = known_rows(self.connection, self.host, self.watch, sorted(paths))
         births: defaultdict[tuple[State, str], list[Sighting]] = defaultdict(list)
         unborn: set[bytes] = set()
+        moved: set[bytes] = set()
         for sighting in sightings:
             path = sighting.version.rel_path
             if path in unborn:
                 self._give_birth(births)  # a path twice in one batch: the row must be there first
                 births.clear()
                 unborn.clear()
+                known |= known_rows(self.connection, self.host, self.watch, [path])
+            if path in moved:
                 known |= known_rows(self.connection, self.host, self.watch, [path])
             row = known.get(path)
             verdict = judge(row, sighting)
@@ -69,7 +72,7 @@ class Noting:
                 unborn.add(path)
             elif row is not None and verdict.action is not Action.NOTHING:
                 self._carry_out(row, sighting, verdict.action, verdict.state)
-                known |= known_rows(self.connection, self.host, self.watch, [path])
+                moved.add(path)
         self._give_birth(births)
 
     def _give_birth(self, births: Mapping[tuple[State, str], list[Sighting]]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from oort.policy import state
 from oort.policy.sighting import KnownRow
@@ -20,30 +20,34 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping
 
 
+_KNOWN: Final = (
+    select(
+        UPLOADS.c.rel_path,
+        UPLOADS.c.id,
+        UPLOADS.c.status,
+        UPLOADS.c.substatus,
+        UPLOADS.c.size,
+        UPLOADS.c.mtime_ns,
+        UPLOADS.c.inode,
+        UPLOADS.c.unproven,
+        UPLOADS.c.acknowledged,
+        UPLOADS.c.may_be_stored,
+    )
+    .where(
+        UPLOADS.c.host == bindparam("at_host"),
+        UPLOADS.c.watch == bindparam("of_watch"),
+        UPLOADS.c.rel_path.in_(bindparam("paths", expanding=True)),
+    )
+    .order_by(UPLOADS.c.id)
+)
+
+
 def known_rows(
     connection: Connection, host: str, watch: str, rel_paths: Sequence[RelPath]
 ) -> dict[RelPath, KnownRow]:
     """Return the newest row of each path that has one."""
-    rows = connection.execute(
-        select(
-            UPLOADS.c.rel_path,
-            UPLOADS.c.id,
-            UPLOADS.c.status,
-            UPLOADS.c.substatus,
-            UPLOADS.c.size,
-            UPLOADS.c.mtime_ns,
-            UPLOADS.c.inode,
-            UPLOADS.c.unproven,
-            UPLOADS.c.acknowledged,
-            UPLOADS.c.may_be_stored,
-        )
-        .where(
-            UPLOADS.c.host == host,
-            UPLOADS.c.watch == watch,
-            UPLOADS.c.rel_path.in_(list(rel_paths)),
-        )
-        .order_by(UPLOADS.c.id)
-    )
+    asked = {"at_host": host, "of_watch": watch, "paths": list(rel_paths)}
+    rows = connection.execute(_KNOWN, asked)
     known: dict[RelPath, KnownRow] = {}
     for row in rows:
         path = RelPath(row[0])

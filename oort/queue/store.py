@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import and_, bindparam, delete, or_, select, update
 from sqlalchemy import insert as sql_insert
 
 from oort.policy import state
@@ -43,6 +43,12 @@ _OPEN_WORDS: Final = [
     Status.UPLOADING.value,
     Status.FINISHING.value,
 ]
+
+
+_BEFORE_END: Final = select(
+    UPLOADS.c.attempts, UPLOADS.c.cuts, UPLOADS.c.changed_in_hand, UPLOADS.c.sha256
+).where(UPLOADS.c.id == bindparam("row_id"))
+_ATTEMPT: Final = sql_insert(ATTEMPTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +220,7 @@ class Queue:
 
         def change(connection: Connection) -> bool:
             now = self._clock.now()
-            row = connection.execute(
-                select(
-                    UPLOADS.c.attempts, UPLOADS.c.cuts, UPLOADS.c.changed_in_hand, UPLOADS.c.sha256
-                ).where(UPLOADS.c.id == upload.id)
-            ).one()
+            row = connection.execute(_BEFORE_END, {"row_id": upload.id}).one()
             values = _values_of(decision, ended, row, now)
             moves.move(
                 connection,
@@ -226,16 +228,17 @@ class Queue:
                 now,
             )
             connection.execute(
-                sql_insert(ATTEMPTS).values(
-                    upload_id=upload.id,
-                    started_at=ended.started_at,
-                    ended_at=now,
-                    outcome=ended.outcome,
-                    counted=decision.counted,
-                    bytes_sent=ended.bytes_sent,
-                    http_status=ended.http_status,
-                    error=decision.error,
-                )
+                _ATTEMPT,
+                {
+                    "upload_id": upload.id,
+                    "started_at": ended.started_at,
+                    "ended_at": now,
+                    "outcome": ended.outcome,
+                    "counted": decision.counted,
+                    "bytes_sent": ended.bytes_sent,
+                    "http_status": ended.http_status,
+                    "error": decision.error,
+                },
             )
             return bool(row.changed_in_hand)
 
