@@ -69,9 +69,9 @@ class Listener(uvicorn.Server):
         self._app = app
         self._address = sock.getsockname()
         self._announce = announce
-        self._reopened: asyncio.Task[None] | None = None
-        self._reopening: asyncio.TimerHandle | None = None
+        self._reopening: asyncio.Task[None] | None = None
         self._held: socket.socket | None = None
+        self._door = asyncio.Lock()
 
     @property
     def is_listening(self) -> bool:
@@ -84,47 +84,64 @@ class Listener(uvicorn.Server):
         self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Give the answers in hand a moment, then reset what is left."""
-        for server in self.servers:
-            server.close()
-        if self._held is not None:
-            self._held.close()
+        """Stop listening, give the answers in hand a moment, then reset what is left."""
+        self._stop_listening()
+        for sock in (*(sockets or ()), *((self._held,) if self._held else ())):
+            sock.close()
         self._app.clock.closing.set()
-        deadline = asyncio.get_running_loop().time() + _LAST_ANSWERS_S
-        while self.server_state.tasks and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.01)
+        await self._until_idle()
         for connection in list(self.server_state.connections):
             reset(connection.transport)
-        await super().shutdown(sockets)
+        await self._until_idle()
+
+    async def _until_idle(self) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _LAST_ANSWERS_S
+        while self.server_state.tasks and loop.time() < deadline:
+            await asyncio.sleep(0.01)
+
+    def _stop_listening(self) -> None:
+        for server in self.servers:
+            server.close()
 
     async def refuse(self, for_s: float, *, cut: bool, spare: asyncio.Transport) -> None:
         """Refuse new connections for some seconds; with `cut`, reset all others but `spare`."""
-        self.resume()
-        for server in self.servers:
-            server.close()
-        # Bound but not listening: connections are refused, and nobody else can take the port.
-        self._held = bind(self._address[1])
-        self._reopening = asyncio.get_running_loop().call_later(for_s, self.resume)
+        async with self._door:
+            self._forget_reopening()
+            if self._held is None:
+                self._stop_listening()
+                # Bound but not listening: connections are refused, and nobody can take the port.
+                self._held = bind(self._address[1])
+            self._reopening = asyncio.create_task(self._reopen_after(for_s))
         if cut:
             for connection in list(self.server_state.connections):
                 if connection.transport is not spare:
                     reset(connection.transport)
 
-    def resume(self) -> None:
+    async def resume(self) -> None:
         """Listen again, if we do not."""
+        async with self._door:
+            self._forget_reopening()
+            await self._listen()
+
+    async def _reopen_after(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        async with self._door:
+            self._reopening = None
+            await self._listen()
+
+    def _forget_reopening(self) -> None:
         if self._reopening is not None:
             self._reopening.cancel()
             self._reopening = None
+
+    async def _listen(self) -> None:
         if self._held is not None:
             held, self._held = self._held, None
-            held.listen(_BACKLOG)
-            self._reopened = asyncio.get_running_loop().create_task(self._serve_on(held))
-
-    async def _serve_on(self, sock: socket.socket) -> None:
-        server = await asyncio.get_running_loop().create_server(
-            lambda: _Protocol(self.config, self.server_state, {}), sock=sock, backlog=_BACKLOG
-        )
-        self.servers = [server]
+            server = await asyncio.get_running_loop().create_server(
+                lambda: _Protocol(self.config, self.server_state, {}), sock=held, backlog=_BACKLOG
+            )
+            self.servers = [server]
 
 
 def bind(port: int) -> socket.socket:

@@ -10,7 +10,6 @@ from dataclasses import asdict
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from arcsecond.sandbox.accounts import ROLES
@@ -33,17 +32,17 @@ async def answer(app: SandboxApp, exchange: Exchange) -> Response:
         asked = await exchange.json()
         what = exchange.path.removeprefix(PREFIX).strip("/")
         if exchange.method == "DELETE" and what.isdigit():
-            return _remove(app, int(what))
-        return _VIEWS.get((exchange.method, what), _unknown)(app, exchange, asked)
+            return await _remove(app, int(what))
+        return await _VIEWS.get((exchange.method, what), _unknown)(app, exchange, asked)
     except RefusedError as refused:
         return refused.answer()
 
 
-def _unknown(_: SandboxApp, __: Exchange, ___: dict[str, Any]) -> Response:
+async def _unknown(_: SandboxApp, __: Exchange, ___: dict[str, Any]) -> Response:
     raise RefusedError(HTTPStatus.NOT_FOUND, NOT_FOUND)
 
 
-def _remove(app: SandboxApp, rule: int) -> Response:
+async def _remove(app: SandboxApp, rule: int) -> Response:
     if not app.rules.remove(rule):
         raise RefusedError(HTTPStatus.NOT_FOUND, NOT_FOUND)
     return Response(status_code=HTTPStatus.NO_CONTENT)
@@ -58,7 +57,7 @@ def _check_source(exchange: Exchange) -> None:
         raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send JSON.")
 
 
-def _show(app: SandboxApp, _: Exchange, __: dict[str, Any]) -> Response:
+async def _show(app: SandboxApp, _: Exchange, __: dict[str, Any]) -> Response:
     return json_answer(
         {
             "rules": app.rules.as_json(),
@@ -68,9 +67,9 @@ def _show(app: SandboxApp, _: Exchange, __: dict[str, Any]) -> Response:
     )
 
 
-def _add(app: SandboxApp, exchange: Exchange, asked: dict[str, Any]) -> Response:
+async def _add(app: SandboxApp, exchange: Exchange, asked: dict[str, Any]) -> Response:
     if asked.get("refuse"):
-        return _refuse(app, exchange, asked)
+        return await _refuse(app, exchange, asked)
     try:
         rule = app.rules.add(asked)
     except RuleError as error:
@@ -78,8 +77,8 @@ def _add(app: SandboxApp, exchange: Exchange, asked: dict[str, Any]) -> Response
     return json_answer({"id": rule.id}, HTTPStatus.CREATED)
 
 
-def _refuse(app: SandboxApp, exchange: Exchange, asked: dict[str, Any]) -> Response:
-    """Stop listening once this answer is out."""
+async def _refuse(app: SandboxApp, exchange: Exchange, asked: dict[str, Any]) -> Response:
+    """Stop listening; the connection that asked stays."""
     for_s, cut = asked.get("for_s"), asked.get("cut", False)
     unknown = set(asked) - {"refuse", "for_s", "cut"}
     if unknown or not isinstance(for_s, int | float) or for_s < 0 or not isinstance(cut, bool):
@@ -87,24 +86,22 @@ def _refuse(app: SandboxApp, exchange: Exchange, asked: dict[str, Any]) -> Respo
         raise RefusedError(HTTPStatus.BAD_REQUEST, words)
     if app.listener is None:
         raise RefusedError(HTTPStatus.CONFLICT, "There is no listening socket to close.")
-    stop = BackgroundTask(app.listener.refuse, for_s, cut=cut, spare=exchange.transport)
-    done = json_answer({"id": app.rules.next_id()}, HTTPStatus.CREATED)
-    done.background = stop
-    return done
+    await app.listener.refuse(for_s, cut=cut, spare=exchange.transport)
+    return json_answer({"id": app.rules.next_id()}, HTTPStatus.CREATED)
 
 
-def _clear(app: SandboxApp, _: Exchange, __: dict[str, Any]) -> Response:
+async def _clear(app: SandboxApp, _: Exchange, __: dict[str, Any]) -> Response:
     app.rules.clear()
     if app.listener is not None:
-        app.listener.resume()
+        await app.listener.resume()
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-def _files(app: SandboxApp, _: Exchange, __: dict[str, Any]) -> Response:
+async def _files(app: SandboxApp, _: Exchange, __: dict[str, Any]) -> Response:
     return json_answer(app.store.every_data_file())
 
 
-def _add_files(app: SandboxApp, _: Exchange, asked: dict[str, Any]) -> Response:
+async def _add_files(app: SandboxApp, _: Exchange, asked: dict[str, Any]) -> Response:
     """Make records of data files without bytes: a long listing, or a record that lost its file."""
     dataset = app.store.dataset(None, str(asked.get("dataset")))
     files = asked.get("files")
@@ -135,16 +132,16 @@ def _is_record(file: Any) -> bool:
     )
 
 
-def _requests(app: SandboxApp, _: Exchange, __: dict[str, Any]) -> Response:
+async def _requests(app: SandboxApp, _: Exchange, __: dict[str, Any]) -> Response:
     return json_answer([asdict(record) for record in app.requests])
 
 
-def _forget_requests(app: SandboxApp, _: Exchange, __: dict[str, Any]) -> Response:
+async def _forget_requests(app: SandboxApp, _: Exchange, __: dict[str, Any]) -> Response:
     app.requests.clear()
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-def _renew_key(app: SandboxApp, _: Exchange, asked: dict[str, Any]) -> Response:
+async def _renew_key(app: SandboxApp, _: Exchange, asked: dict[str, Any]) -> Response:
     kind = asked.get("kind")
     if kind not in ("upload", "access"):
         raise RefusedError(HTTPStatus.BAD_REQUEST, "kind: upload or access")
@@ -154,7 +151,7 @@ def _renew_key(app: SandboxApp, _: Exchange, asked: dict[str, Any]) -> Response:
     return json_answer({f"{kind}_key": key})
 
 
-def _add_portal(app: SandboxApp, _: Exchange, asked: dict[str, Any]) -> Response:
+async def _add_portal(app: SandboxApp, _: Exchange, asked: dict[str, Any]) -> Response:
     subdomain, role = asked.get("subdomain"), asked.get("role")
     if not isinstance(subdomain, str) or not subdomain.isidentifier():
         raise RefusedError(HTTPStatus.BAD_REQUEST, "subdomain: letters and digits")
