@@ -25,10 +25,11 @@ EXIT_INTERRUPTED: Final = 130
 
 SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     "Folders": ("unwatch", "folders"),
-    "The daemon": ("stop", "pause", "resume"),
+    "The daemon": ("start", "stop", "pause", "resume"),
     "Look": ("status", "uploads", "logs"),
     "Repair": ("retry", "skip"),
     "Settings": ("config",),
+    "Try it": ("demo",),
     "Rehearse": ("demo",),
 }
 """The commands as `oort -h` shows them: `status` is `status` in the module `oort.cli.status`."""

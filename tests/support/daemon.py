@@ -82,7 +82,7 @@ class Home:
 
     def log_in(self, sandbox: Sandbox, *, api: str = "sandbox") -> None:
         """Register the sandbox as a server and store its upload key."""
-        self.run("arcsecond", "api", "add", api, sandbox.url)
+        self.run("arcsecond", "api", api, sandbox.url)
         self.run(
             "arcsecond",
             "login",
