@@ -1,0 +1,81 @@
+"""Logging in and out: a key is stored only after the server has accepted it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from arcsecond import config as store
+from arcsecond.api import ArcsecondAPI
+from arcsecond.endpoint import answer_error
+from arcsecond.errors import AnswerError, ArcsecondError, InputError, NotLoggedInError
+from arcsecond.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from arcsecond.config import ArcsecondConfig, KeyType, Secret
+
+
+def log_in(
+    config: ArcsecondConfig,
+    *,
+    username: str,
+    key_type: KeyType,
+    key: Secret,
+    trace: Callable[[str], None] | None = None,
+) -> str:
+    """Verify a key with the server, then store it; return the name that it was stored for.
+
+    `username` may be an e-mail address: the name in the server's profile is kept where it can be
+    read. Whatever fails, what was stored before stays as it was.
+    """
+    username = username.strip()
+    if not username or not username.isprintable():
+        raise InputError("that is no username")
+    with Transport(
+        config.api_server, key=key, trace=trace, allow_http=config.allow_http
+    ) as transport:
+        answer = transport.request(
+            "POST",
+            "auth/key/verify/",
+            json={"username": username, "key": key.reveal()},
+            authenticated=False,
+        )
+        if not answer.is_success or (answer.content.strip() and not answer.is_json):
+            raise _refused(answer_error(answer, config.api_server), username)
+        username = _name_in_profile(transport, username)
+    store.store_key(config.api_name, username=username, key_type=key_type, key=key)
+    return username
+
+
+def profile(config: ArcsecondConfig, trace: Callable[[str], None] | None = None) -> dict[str, Any]:
+    """Return the profile of the account whose key is stored."""
+    with ArcsecondAPI(config, trace=trace) as api:
+        api.transport()
+        if config.username is None:
+            raise NotLoggedInError(
+                f"whose key is stored for {config.api_name} is not known",
+                hint="Log in again with `arcsecond login`.",
+            )
+        return api.profiles.raising.read(config.username)
+
+
+def _refused(error: AnswerError, username: str) -> AnswerError:
+    if error.status in (400, 401, 403):
+        error.message = f"the server does not accept this key for {username}: {error.words}"
+        error.hint = "Look up username and key in your settings at https://www.arcsecond.io."
+    return error
+
+
+def _name_in_profile(transport: Transport, typed: str) -> str:
+    from arcsecond.endpoint import Resource
+
+    def ask(method: str, path: str, **options: Any) -> Any:
+        return transport.request(method, path, **options)
+
+    try:
+        name = Resource(ask, "profiles/").read(typed).get("username")
+    except ArcsecondError:
+        return typed
+    return name if isinstance(name, str) and name.isprintable() and name.strip() else typed

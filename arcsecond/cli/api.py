@@ -1,0 +1,92 @@
+"""`arcsecond api`: which API servers are known, and which one is used. Nothing is contacted."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from arcsecond.cli import output
+from arcsecond.cli.options import asked, json_option
+
+if TYPE_CHECKING:
+    from arcsecond.config import Api
+
+WORDS_LONGEST = {"add": 3, "use": 2, "remove": 2}
+
+
+@click.command(
+    help="""List, show, add, choose or remove API servers; nothing is contacted.
+
+\b
+arcsecond api                  list them
+arcsecond api NAME             show one
+arcsecond api NAME URL         add one, or change its address
+arcsecond api add NAME URL     the same
+arcsecond api use NAME         use it when --api says nothing else
+arcsecond api remove NAME      forget it, and the keys for it
+
+`cloud` is https://api.arcsecond.io, and stays that.
+"""
+)
+@click.argument("words", nargs=-1, metavar="[add|use|remove] [NAME] [URL]")
+@click.option("--allow-http", is_flag=True, help="Take a plain http URL of another machine.")
+@json_option
+def api(words: tuple[str, ...], allow_http: bool) -> None:
+    """List, show, add, choose or remove API servers."""
+    from arcsecond import config
+
+    verb, *rest = words if words and words[0] in WORDS_LONGEST else ("", *words)
+    match verb, rest:
+        case "", []:
+            _show_all(config.list_apis())
+        case "", [name]:
+            _show(_known(config.list_apis(), name))
+        case "" | "add", [name, url]:
+            added = config.add_api(name, url, allow_http=allow_http)
+            _done(added, f"{added.name} is {added.url}")
+        case "use", [name]:
+            used = config.use_api(name)
+            _done(used, f"{used.name} ({used.url}) is used from now on.")
+        case "remove", [name]:
+            removed = _known(config.list_apis(), name)
+            config.remove_api(name)
+            _done(removed, f"{name} is forgotten, and the keys for it.")
+        case _:
+            raise click.UsageError(
+                "Say one of: NAME, NAME URL, add NAME URL, use NAME, remove NAME."
+            )
+
+
+def _known(apis: list[Api], name: str) -> Api:
+    from arcsecond.errors import InputError
+
+    for known in apis:
+        if known.name == name:
+            return known
+    raise InputError(f"no API server is known as {name!r}", hint="List them with `arcsecond api`.")
+
+
+def _show_all(apis: list[Api]) -> None:
+    if asked().as_json:
+        output.as_json([asdict(known) for known in apis])
+    else:
+        output.table(
+            [(known.name, known.url, "*" if known.chosen else "") for known in apis],
+            ("NAME", "URL", "CHOSEN"),
+        )
+
+
+def _show(known: Api) -> None:
+    if asked().as_json:
+        output.as_json(asdict(known))
+    else:
+        output.say(f"{known.name}  {known.url}{'  (chosen)' if known.chosen else ''}")
+
+
+def _done(known: Api, words: str) -> None:
+    if asked().as_json:
+        output.as_json(asdict(known))
+    else:
+        output.say(words)
