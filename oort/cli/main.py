@@ -29,7 +29,6 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     "Look": ("status", "uploads", "logs"),
     "Repair": ("retry", "skip"),
     "Settings": ("config",),
-    "Try it": ("demo",),
     "Rehearse": ("demo",),
 }
 """The commands as `oort -h` shows them: `status` is `status` in the module `oort.cli.status`."""
