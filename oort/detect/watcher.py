@@ -8,6 +8,7 @@ asked whether it is alive and how many folders it really watches.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -64,6 +65,8 @@ class Watcher:
         Raises OSError where the system gives no observer (`max_user_instances`), no watch on the
         folder itself (`max_user_watches`), or where the folder is not there.
         """
+        # It logs an error when it is stopped while it reads; nothing it says helps anybody.
+        logging.getLogger("watchdog").setLevel(logging.CRITICAL)
         # It formats all its watches into a warning for every folder that two events raced for:
         # 12 MB on stderr for one archive that was unpacked (watchdog 7.1.0).
         warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.")
