@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # What a part of the tests needs beyond Python: installed where that is allowed (root on Debian),
 # else named in one line as not run; with CI=true a missing one is an error.
-# Nothing yet: a line "command package what-for" is added here together with its first test.
+# A line "command package what-for" is added here together with its first test.
 set -u
-needs=()
+needs=(
+  "curl curl the examples of docs/sandbox.md"
+)
 missing=0
 for need in "${needs[@]:-}"; do
   [ -n "$need" ] || continue

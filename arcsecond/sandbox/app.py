@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from starlette.responses import RedirectResponse, Response
 
@@ -30,16 +30,17 @@ if TYPE_CHECKING:
 
 REQUESTS_KEPT = 50_000
 _KEY_HEADER = b"x-arcsecond-api-authorization"
-_ROUTES: tuple[Route, ...] = (
-    *accounts.ROUTES,
-    *datafiles.ROUTES,
-    *resources.ROUTES,
-)
-_FIRST_WORDS = frozenset(route.first_word for route in _ROUTES)
 
 
 class SandboxApp:
     """Answers requests from a store, under the rules of the switchboard if that is open."""
+
+    routes: ClassVar[tuple[Route, ...]] = (
+        *accounts.ROUTES,
+        *datafiles.ROUTES,
+        *resources.ROUTES,
+    )
+    _first_words = frozenset(route.first_word for route in routes)
 
     def __init__(self, store: Store, *, page_size: int | None, faults: bool) -> None:
         self.store = store
@@ -141,13 +142,13 @@ class SandboxApp:
         """Find the route; take the portal off the path."""
         path = exchange.full_path
         first, _, rest = path.removeprefix("/").partition("/")
-        if first not in _FIRST_WORDS:
+        if first not in self._first_words:
             exchange.portal, exchange.path = first, f"/{rest}"
         in_portal = exchange.portal != PERSONAL
-        found = find(_ROUTES, exchange.path, in_portal=in_portal)
+        found = find(self.routes, exchange.path, in_portal=in_portal)
         if found is not None:
             return found
-        if not path.endswith("/") and find(_ROUTES, f"{exchange.path}/", in_portal=in_portal):
+        if not path.endswith("/") and find(self.routes, f"{exchange.path}/", in_portal=in_portal):
             raise _SlashMissingError
         raise _UnknownUrlError
 

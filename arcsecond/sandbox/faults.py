@@ -309,3 +309,6 @@ _PLAIN = (
     "ignore_filters",
     "digits_are_pk",
 )
+
+RULE_KEYS = tuple(_CHECKS)
+"""All that a rule may say."""
