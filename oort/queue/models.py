@@ -8,13 +8,14 @@ paths are bytes, because neither may depend on a driver's idea of dates or of te
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
+    Column,
     ForeignKey,
     Index,
     Integer,
@@ -27,7 +28,6 @@ from sqlalchemy import (
     false,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from oort.policy.state import Status, Substatus
 
@@ -59,235 +59,280 @@ class UtcMs(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + value * _MS
 
 
-class Base(DeclarativeBase):
-    """The one set of tables."""
+METADATA: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
 
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
+UPLOADS: Final = Table(
+    "uploads",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column(
+        "host",
+        String(64),
+        nullable=False,
+        doc="Who drains it; empty for a watch that any host may drain.",
+    ),
+    Column("watch", Text, nullable=False),
+    Column(
+        "root",
+        LargeBinary,
+        nullable=False,
+        doc="The watched folder when the row was written: history outlives its watch.",
+    ),
+    Column("rel_path", LargeBinary, nullable=False),
+    Column("path_text", Text, nullable=False, doc="`rel_path` in words, for people."),
+    Column(
+        "name",
+        Text,
+        nullable=False,
+        doc="The last component of it: what the server will call the file.",
+    ),
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("inode", BigInteger, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("substatus", String(32), nullable=False),
+    Column("error", Text, nullable=True),
+    Column("attempts", Integer, default=0, server_default="0", nullable=False),
+    Column(
+        "cuts",
+        Integer,
+        default=0,
+        server_default="0",
+        nullable=False,
+        doc="Connections lost in mid-upload: such rows go behind the others.",
+    ),
+    Column(
+        "priority",
+        Integer,
+        default=0,
+        server_default="0",
+        nullable=False,
+        doc="1 after an interactive retry.",
+    ),
+    Column("ask_first", Boolean, default=False, server_default=false(), nullable=False),
+    Column("may_be_stored", Boolean, default=False, server_default=false(), nullable=False),
+    Column("body_complete", Boolean, default=False, server_default=false(), nullable=False),
+    Column("asked_complete", Boolean, default=False, server_default=false(), nullable=False),
+    Column(
+        "changed_in_hand",
+        Boolean,
+        default=False,
+        server_default=false(),
+        nullable=False,
+        doc="The scanner saw another version while a worker had the row.",
+    ),
+    Column(
+        "acknowledged",
+        Boolean,
+        default=False,
+        server_default=false(),
+        nullable=False,
+        doc="`ignored` by a person's word, not because a watch was taken away.",
+    ),
+    Column(
+        "forced",
+        Boolean,
+        default=False,
+        server_default=false(),
+        nullable=False,
+        doc="To be sent although its format says that it is short.",
+    ),
+    Column(
+        "recheck",
+        Boolean,
+        default=False,
+        server_default=false(),
+        nullable=False,
+        doc="Stored, and its mtime changed since: its SHA-256 is to be compared.",
+    ),
+    Column("unproven", Boolean, default=False, server_default=false(), nullable=False),
+    Column("tags_pending", Boolean, default=False, server_default=false(), nullable=False),
+    Column("dataset_name", Text, nullable=True),
+    Column("dataset_uuid", String(64), nullable=True),
+    Column("remote_id", Text, nullable=True),
+    Column("remote_name", Text, nullable=True),
+    Column("sha256", String(64), nullable=True),
+    Column("header", JSON, default=dict, server_default="{}", nullable=False),
+    Column("night", String(10), nullable=True),
+    Column(
+        "claim",
+        Integer,
+        default=0,
+        server_default="0",
+        nullable=False,
+        doc="The fencing token: a completion that does not carry it is refused.",
+    ),
+    Column("claimed_by", String(64), nullable=True),
+    Column("created_at", UtcMs, nullable=False),
+    Column("updated_at", UtcMs, nullable=False),
+    Column("started_at", UtcMs, nullable=True),
+    Column("ended_at", UtcMs, nullable=True),
+    Column("next_attempt_at", UtcMs, nullable=True),
+    CheckConstraint(f"status IN ({_words(Status)})", name="status"),
+    CheckConstraint(f"substatus IN ({_words(Substatus)})", name="substatus"),
+    CheckConstraint("size >= 0", name="size"),
+    CheckConstraint("status <> 'OK' OR sha256 IS NOT NULL", name="ok_has_sha256"),
+    Index(
+        "uq_uploads_open",
+        "host",
+        "watch",
+        "rel_path",
+        unique=True,
+        sqlite_where=text("status IN ('New', 'Preparing', 'Uploading', 'Finishing')"),
+        postgresql_where=text("status IN ('New', 'Preparing', 'Uploading', 'Finishing')"),
+    ),
+    Index(
+        "uq_uploads_changed",
+        "host",
+        "watch",
+        "rel_path",
+        unique=True,
+        sqlite_where=text("substatus = 'changed after upload'"),
+        postgresql_where=text("substatus = 'changed after upload'"),
+    ),
+    Index("ix_uploads_path", "watch", "rel_path", "id"),
+    Index("ix_uploads_counts", "watch", "status", "substatus", "unproven", "size"),
+    Index(
+        "ix_uploads_pending",
+        "cuts",
+        "id",
+        sqlite_where=text("substatus = 'pending'"),
+        postgresql_where=text("substatus = 'pending'"),
+    ),
+    Index(
+        "ix_uploads_pending_night",
+        "night",
+        "cuts",
+        "id",
+        sqlite_where=text("substatus = 'pending'"),
+        postgresql_where=text("substatus = 'pending'"),
+    ),
+    Index(
+        "ix_uploads_pending_first",
+        "id",
+        sqlite_where=text("substatus = 'pending' AND priority > 0"),
+        postgresql_where=text("substatus = 'pending' AND priority > 0"),
+    ),
+    Index(
+        "ix_uploads_due",
+        "next_attempt_at",
+        "id",
+        sqlite_where=text("next_attempt_at IS NOT NULL"),
+        postgresql_where=text("next_attempt_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_uploads_in_hand",
+        "host",
+        "id",
+        sqlite_where=text("status IN ('Preparing', 'Uploading', 'Finishing')"),
+        postgresql_where=text("status IN ('Preparing', 'Uploading', 'Finishing')"),
+    ),
+    Index("ix_uploads_updated", "updated_at", "id"),
+    Index("ix_uploads_night", "night", "id"),
+    Index(
+        "ix_uploads_error",
+        "updated_at",
+        "id",
+        sqlite_where=text("status = 'Error'"),
+        postgresql_where=text("status = 'Error'"),
+    ),
+    Index(
+        "ix_uploads_todo",
+        "id",
+        sqlite_where=text("recheck OR tags_pending"),
+        postgresql_where=text("recheck OR tags_pending"),
+    ),
+    Index("ix_uploads_name", "name", "id"),
+)
+"""One version of one file, and all that is known of its way to the server."""
 
+TRANSITIONS: Final = Table(
+    "transitions",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("upload_id", ForeignKey("uploads.id", ondelete="CASCADE"), index=True, nullable=False),
+    Column("at", UtcMs, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("substatus", String(32), nullable=False),
+    Column("cause", Text, nullable=False),
+)
+"""One recorded step of one upload: when, into what, and why in words."""
 
-class UploadRow(Base):
-    """One version of one file, and all that is known of its way to the server."""
+ATTEMPTS: Final = Table(
+    "attempts",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("upload_id", ForeignKey("uploads.id", ondelete="CASCADE"), index=True, nullable=False),
+    Column("started_at", UtcMs, nullable=False),
+    Column("ended_at", UtcMs, nullable=False),
+    Column("outcome", String(32), nullable=False),
+    Column("counted", Boolean, nullable=False),
+    Column("bytes_sent", BigInteger, nullable=False),
+    Column("http_status", Integer, nullable=True),
+    Column("error", Text, nullable=True),
+)
+"""One try at one upload: when, how far, and what the server said."""
 
-    __tablename__ = "uploads"
+DATASETS: Final = Table(
+    "datasets",
+    METADATA,
+    Column("api", Text, primary_key=True),
+    Column("username", Text, primary_key=True),
+    Column("portal", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("uuid", String(64), nullable=False),
+    Column("telescope", Text, nullable=True),
+    Column(
+        "fresh",
+        Boolean,
+        nullable=False,
+        doc="Made by us, or empty when it was found: its files need no question.",
+    ),
+    Column("noted_at", UtcMs, nullable=False),
+)
+"""Which dataset a name stands for, per server, account and portal, while that works."""
 
-    id: Mapped[int] = mapped_column(_ID, primary_key=True)
-    host: Mapped[str] = mapped_column(String(64))
-    """Who drains it; empty for a watch that any host may drain."""
-    watch: Mapped[str] = mapped_column(Text)
-    root: Mapped[bytes] = mapped_column(LargeBinary)
-    """The watched folder when the row was written: history outlives its watch."""
-    rel_path: Mapped[bytes] = mapped_column(LargeBinary)
-    path_text: Mapped[str] = mapped_column(Text)
-    """`rel_path` in words, for people."""
-    name: Mapped[str] = mapped_column(Text)
-    """The last component of it: what the server will call the file."""
-    size: Mapped[int] = mapped_column(BigInteger)
-    mtime_ns: Mapped[int] = mapped_column(BigInteger)
-    inode: Mapped[int] = mapped_column(BigInteger)
+WATCHES: Final = Table(
+    "watches",
+    METADATA,
+    Column("host", String(64), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("root", LargeBinary, nullable=False),
+    Column("root_dev", BigInteger, nullable=True),
+    Column("root_ino", BigInteger, nullable=True),
+    Column(
+        "scanned",
+        Boolean,
+        default=False,
+        server_default=false(),
+        nullable=False,
+        doc="A first scan came to its end: later files are new, not doubts.",
+    ),
+    Column(
+        "baselined",
+        Boolean,
+        default=False,
+        server_default=false(),
+        nullable=False,
+        doc="`new_only` was honoured: what lay there then is recorded as ignored.",
+    ),
+)
+"""What the queue remembers of a watch, beyond its options in config.toml."""
 
-    status: Mapped[str] = mapped_column(String(16))
-    substatus: Mapped[str] = mapped_column(String(32))
-    error: Mapped[str | None] = mapped_column(Text)
-    attempts: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
-    cuts: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
-    """Connections lost in mid-upload: such rows go behind the others."""
-    priority: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
-    """1 after an interactive retry."""
-
-    ask_first: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
-    may_be_stored: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
-    body_complete: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
-    asked_complete: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
-    changed_in_hand: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
-    """The scanner saw another version while a worker had the row."""
-    acknowledged: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
-    """`ignored` by a person's word, not because a watch was taken away."""
-    forced: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
-    """To be sent although its format says that it is short."""
-    recheck: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
-    """Stored, and its mtime changed since: its SHA-256 is to be compared."""
-    unproven: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
-    tags_pending: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
-
-    dataset_name: Mapped[str | None] = mapped_column(Text)
-    dataset_uuid: Mapped[str | None] = mapped_column(String(64))
-    remote_id: Mapped[str | None] = mapped_column(Text)
-    remote_name: Mapped[str | None] = mapped_column(Text)
-    sha256: Mapped[str | None] = mapped_column(String(64))
-    header: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, server_default="{}")
-    night: Mapped[str | None] = mapped_column(String(10))
-
-    claim: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
-    """The fencing token: a completion that does not carry it is refused."""
-    claimed_by: Mapped[str | None] = mapped_column(String(64))
-    created_at: Mapped[datetime] = mapped_column(UtcMs)
-    updated_at: Mapped[datetime] = mapped_column(UtcMs)
-    started_at: Mapped[datetime | None] = mapped_column(UtcMs)
-    ended_at: Mapped[datetime | None] = mapped_column(UtcMs)
-    next_attempt_at: Mapped[datetime | None] = mapped_column(UtcMs)
-
-    __table_args__ = (
-        CheckConstraint(f"status IN ({_words(Status)})", name="status"),
-        CheckConstraint(f"substatus IN ({_words(Substatus)})", name="substatus"),
-        CheckConstraint("size >= 0", name="size"),
-        CheckConstraint("status <> 'OK' OR sha256 IS NOT NULL", name="ok_has_sha256"),
-        Index(
-            "uq_uploads_open",
-            "host",
-            "watch",
-            "rel_path",
-            unique=True,
-            sqlite_where=text("status IN ('New', 'Preparing', 'Uploading', 'Finishing')"),
-            postgresql_where=text("status IN ('New', 'Preparing', 'Uploading', 'Finishing')"),
-        ),
-        Index(
-            "uq_uploads_changed",
-            "host",
-            "watch",
-            "rel_path",
-            unique=True,
-            sqlite_where=text("substatus = 'changed after upload'"),
-            postgresql_where=text("substatus = 'changed after upload'"),
-        ),
-        Index("ix_uploads_path", "watch", "rel_path", "id"),
-        Index("ix_uploads_counts", "watch", "status", "substatus", "unproven", "size"),
-        Index(
-            "ix_uploads_pending",
-            "cuts",
-            "id",
-            sqlite_where=text("substatus = 'pending'"),
-            postgresql_where=text("substatus = 'pending'"),
-        ),
-        Index(
-            "ix_uploads_pending_night",
-            "night",
-            "cuts",
-            "id",
-            sqlite_where=text("substatus = 'pending'"),
-            postgresql_where=text("substatus = 'pending'"),
-        ),
-        Index(
-            "ix_uploads_pending_first",
-            "id",
-            sqlite_where=text("substatus = 'pending' AND priority > 0"),
-            postgresql_where=text("substatus = 'pending' AND priority > 0"),
-        ),
-        Index(
-            "ix_uploads_due",
-            "next_attempt_at",
-            "id",
-            sqlite_where=text("next_attempt_at IS NOT NULL"),
-            postgresql_where=text("next_attempt_at IS NOT NULL"),
-        ),
-        Index(
-            "ix_uploads_in_hand",
-            "host",
-            "id",
-            sqlite_where=text("status IN ('Preparing', 'Uploading', 'Finishing')"),
-            postgresql_where=text("status IN ('Preparing', 'Uploading', 'Finishing')"),
-        ),
-        Index("ix_uploads_updated", "updated_at", "id"),
-        Index("ix_uploads_night", "night", "id"),
-        Index(
-            "ix_uploads_error",
-            "updated_at",
-            "id",
-            sqlite_where=text("status = 'Error'"),
-            postgresql_where=text("status = 'Error'"),
-        ),
-        Index(
-            "ix_uploads_todo",
-            "id",
-            sqlite_where=text("recheck OR tags_pending"),
-            postgresql_where=text("recheck OR tags_pending"),
-        ),
-        Index("ix_uploads_name", "name", "id"),
-    )
-
-
-class TransitionRow(Base):
-    """One recorded step of one upload: when, into what, and why in words."""
-
-    __tablename__ = "transitions"
-
-    id: Mapped[int] = mapped_column(_ID, primary_key=True)
-    upload_id: Mapped[int] = mapped_column(ForeignKey("uploads.id", ondelete="CASCADE"), index=True)
-    at: Mapped[datetime] = mapped_column(UtcMs)
-    status: Mapped[str] = mapped_column(String(16))
-    substatus: Mapped[str] = mapped_column(String(32))
-    cause: Mapped[str] = mapped_column(Text)
-
-
-class AttemptRow(Base):
-    """One try at one upload: when, how far, and what the server said."""
-
-    __tablename__ = "attempts"
-
-    id: Mapped[int] = mapped_column(_ID, primary_key=True)
-    upload_id: Mapped[int] = mapped_column(ForeignKey("uploads.id", ondelete="CASCADE"), index=True)
-    started_at: Mapped[datetime] = mapped_column(UtcMs)
-    ended_at: Mapped[datetime] = mapped_column(UtcMs)
-    outcome: Mapped[str] = mapped_column(String(32))
-    counted: Mapped[bool] = mapped_column(Boolean)
-    bytes_sent: Mapped[int] = mapped_column(BigInteger)
-    http_status: Mapped[int | None] = mapped_column(Integer)
-    error: Mapped[str | None] = mapped_column(Text)
-
-
-class DatasetRow(Base):
-    """Which dataset a name stands for, per server, account and portal, while that works."""
-
-    __tablename__ = "datasets"
-
-    api: Mapped[str] = mapped_column(Text, primary_key=True)
-    username: Mapped[str] = mapped_column(Text, primary_key=True)
-    portal: Mapped[str] = mapped_column(Text, primary_key=True)
-    name: Mapped[str] = mapped_column(Text, primary_key=True)
-    uuid: Mapped[str] = mapped_column(String(64))
-    telescope: Mapped[str | None] = mapped_column(Text)
-    fresh: Mapped[bool] = mapped_column(Boolean)
-    """Made by us, or empty when it was found: its files need no question."""
-    noted_at: Mapped[datetime] = mapped_column(UtcMs)
-
-
-class WatchRow(Base):
-    """What the queue remembers of a watch, beyond its options in config.toml."""
-
-    __tablename__ = "watches"
-
-    host: Mapped[str] = mapped_column(String(64), primary_key=True)
-    name: Mapped[str] = mapped_column(Text, primary_key=True)
-    root: Mapped[bytes] = mapped_column(LargeBinary)
-    root_dev: Mapped[int | None] = mapped_column(BigInteger)
-    root_ino: Mapped[int | None] = mapped_column(BigInteger)
-    scanned: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
-    """A first scan came to its end: later files are new, not doubts."""
-    baselined: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
-    """`new_only` was honoured: what lay there then is recorded as ignored."""
-
-
-class NoteRow(Base):
-    """What the daemon tells whoever asks (link, watches, uploads in hand) and what it keeps (pause)."""
-
-    __tablename__ = "notes"
-
-    host: Mapped[str] = mapped_column(String(64), primary_key=True)
-    name: Mapped[str] = mapped_column(Text, primary_key=True)
-    value: Mapped[Any] = mapped_column(JSON)
-    noted_at: Mapped[datetime] = mapped_column(UtcMs)
-
-
-UPLOADS: Final = cast("Table", UploadRow.__table__)
-TRANSITIONS: Final = cast("Table", TransitionRow.__table__)
-ATTEMPTS: Final = cast("Table", AttemptRow.__table__)
-DATASETS: Final = cast("Table", DatasetRow.__table__)
-WATCHES: Final = cast("Table", WatchRow.__table__)
-NOTES: Final = cast("Table", NoteRow.__table__)
+NOTES: Final = Table(
+    "notes",
+    METADATA,
+    Column("host", String(64), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", JSON, nullable=False),
+    Column("noted_at", UtcMs, nullable=False),
+)
+"""What the daemon tells whoever asks (link, watches, uploads in hand) and what it keeps (pause)."""

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 
 from oort.queue import database
 from oort.queue.database import Database, migrate, schema_of, sqlite_url, writing_engine
-from oort.queue.models import Base
+from oort.queue.models import METADATA
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ def test_the_migrated_schema_equals_the_models(tmp_path: Path) -> None:
 
     with engine.connect() as connection, connection.begin():
         assert schema_of(connection) == database.HEAD
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
 
 
 def test_head_is_the_newest_migration() -> None:
