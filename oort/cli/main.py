@@ -24,7 +24,7 @@ EXIT_FAILED: Final = 1
 EXIT_INTERRUPTED: Final = 130
 
 SECTIONS: Final[dict[str, tuple[str, ...]]] = {
-    "Folders": ("unwatch", "folders"),
+    "Folders": ("watch", "unwatch", "folders"),
     "The daemon": ("start", "stop", "pause", "resume"),
     "Look": ("status", "uploads", "logs"),
     "Repair": ("retry", "skip"),

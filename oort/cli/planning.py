@@ -12,10 +12,11 @@ from oort.errors import OortError
 from oort.values import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _LONGEST_NAME: Final = 100
 _DEFAULT_DATASET: Final = "{folder}"
+_MAIN: Final = ("name", "path", "dataset", "telescope", "portal", "api", "username")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +45,68 @@ class Plan:
             if getattr(old, entry.name) != getattr(new, entry.name)
         }
 
-    def with_account(self, *, api: str, username: str | None) -> Plan:
-        """Write down whose account the watch is meant for; an unknown one leaves what was there."""
-        username = username or self.watch.username
-        return replace(self, watch=replace(self.watch, api=api, username=username))
+    def for_user(self, username: str | None) -> Plan:
+        """Write down whose account the watch is meant for."""
+        return replace(self, watch=replace(self.watch, username=username))
 
 
-def plan(folder: Path, given: Mapping[str, Any], watches: Sequence[Watch], api: str) -> Plan:
-    """Return what watching `folder` with the `given` options means; `api` is for a new watch."""
-    folder = checked_folder(folder)
+def plans(
+    folders: Iterable[Path], given: Mapping[str, Any], watches: Sequence[Watch], api: str
+) -> list[Plan]:
+    """Return what watching `folders` with the `given` options means, each folder once.
+
+    `api` is the server of a new watch. Raises OortError where a folder cannot be watched.
+    """
+    found: list[Plan] = []
+    for folder in folders:
+        planned = _plan(checked_folder(folder), given, watches, api, found)
+        if not any(is_same_folder(planned.watch.path, other.watch.path) for other in found):
+            found.append(planned)
+    return found
+
+
+def _plan(
+    folder: Path,
+    given: Mapping[str, Any],
+    watches: Sequence[Watch],
+    api: str,
+    planned: Sequence[Plan],
+) -> Plan:
     before = next((watch for watch in watches if is_same_folder(watch.path, folder)), None)
-    if before is not None:
-        return Plan(replace(before, **given), before, given)
-    taken = {watch.name for watch in watches}
-    name = given.get("name") or unique_name(folder, taken)
-    return Plan(Watch(**{"path": folder, "api": api, **given, "name": name}), None, given)
+    if before is None:
+        taken = {watch.name for watch in watches} | {plan.watch.name for plan in planned}
+        name = given.get("name") or unique_name(folder, taken)
+        if name in taken:
+            raise OortError(
+                f'the name "{name}" is taken by another watch', hint="`oort folders` lists them."
+            )
+        return Plan(Watch(**{"path": folder, "api": api, **given, "name": name}), None, given)
+    if given.get("name", before.name) != before.name:
+        raise OortError(
+            f'{output.words(folder)} is watched as "{before.name}", and a watch keeps its name',
+            hint=f'`oort unwatch "{before.name}"` first, then watch it under the new name.',
+        )
+    return Plan(replace(before, **given), before, given)
+
+
+def unusual(watch: Watch) -> dict[str, object]:
+    """Return the options of a new watch that are not the defaults, but for the main ones."""
+    return {
+        entry.name: getattr(watch, entry.name)
+        for entry in fields(Watch)
+        if entry.name not in _MAIN and getattr(watch, entry.name) != entry.default
+    }
+
+
+def shown(value: object) -> str:
+    """Return the value of an option in words."""
+    if value is None or value == ():
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def checked_folder(folder: Path) -> Path:
