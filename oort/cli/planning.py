@@ -98,9 +98,13 @@ def unusual(watch: Watch) -> dict[str, object]:
     }
 
 
-def shown(value: object) -> str:
-    """Return the value of an option in words."""
-    if value is None or value == ():
+def shown(key: str, value: object) -> str:
+    """Return the value of an option of a watch in words."""
+    if value is None:
+        from oort.settings import WATCH_FIELDS
+
+        return WATCH_FIELDS[key].default_words.replace("`", "")
+    if value == ():
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -150,9 +154,10 @@ def warnings_of(planned: Plan, others: Sequence[Watch]) -> list[str]:
     found = []
     home = Path.home()
     if watch.path == home or watch.path in home.parents:
+        is_or_holds = "is" if watch.path == home else "holds"
         found.append(
-            f"{output.words(watch.path)} holds your home folder: everything in it that is not "
-            "hidden will be sent."
+            f"{output.words(watch.path)} {is_or_holds} your home folder: everything in it that is "
+            "not hidden will be sent."
         )
     if watch.portal and "dataset" not in planned.given and watch.dataset == _DEFAULT_DATASET:
         found.append(

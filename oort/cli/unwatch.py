@@ -33,8 +33,9 @@ def unwatch(watch: str, *, yes: bool) -> None:
     options.confirm("Stop watching it?", yes=yes)
     remove_watch(here.locations.config_file, found.name)
     told = control.ask(here.locations, "unwatch", {"watch": found.name})
-    left = output.count(int(told.get("moved", 0)), "waiting file")
-    output.line(f'No longer watched: "{found.name}". {left} will not be sent.')
+    output.line(f'No longer watched: "{found.name}".')
+    if told.get("moved"):
+        output.line(f"{output.count(told['moved'], 'waiting file')} will not be sent.")
 
 
 def _find(settings: Settings, watch: str) -> Watch:

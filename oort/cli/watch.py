@@ -131,6 +131,11 @@ def _given(typed: dict[str, Any]) -> dict[str, Any]:
     for key, value in found.items():
         if value in ("", ("",)):
             found[key] = WATCH_FIELDS[key].default
+    for key in {"include", "exclude"} & found.keys():
+        try:
+            WATCH_FIELDS[key].rule.accept(found[key])
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint=f"--{key}") from None
     return found
 
 
@@ -210,7 +215,7 @@ def _new(watch: Watch, check: WatchCheck | None) -> dict[str, str]:
     if check is None:
         facts["account"] += " (not asked)"
     for key, value in planning.unusual(watch).items():
-        facts[key] = planning.shown(value)
+        facts[key] = planning.shown(key, value)
     return facts
 
 
@@ -233,7 +238,7 @@ def _changed(plan: Plan) -> dict[str, str]:
     """Return the lines that describe a change: each option, old and new."""
     facts = {"watch": f"{plan.watch.name} (is watched already)"}
     for key, (old, new) in plan.changes.items():
-        facts[key] = f"{planning.shown(old)} → {planning.shown(new)}"
+        facts[key] = f"{planning.shown(key, old)} → {planning.shown(key, new)}"
     return facts
 
 

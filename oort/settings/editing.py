@@ -64,13 +64,14 @@ def add_watch(path: Path, watch: Watch) -> Settings:
         import tomlkit
         from tomlkit.items import AoT, Table
 
+        has_lines_above = bool(document.as_string().strip())
         tables = document.get("watch")
         if tables is None:
             document["watch"] = tomlkit.aot()
             tables = document["watch"]
         table = tomlkit.table() if isinstance(tables, AoT) else tomlkit.inline_table()
         _put(table, values)
-        if isinstance(table, Table) and document.as_string().strip():
+        if isinstance(table, Table) and has_lines_above:
             table.trivia.indent = "\n"  # a blank line before [[watch]]
         tables.append(table)
 

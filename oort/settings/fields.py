@@ -256,9 +256,9 @@ _WATCH_RULES: Final[dict[str, tuple[Rule[object], str, str]]] = {
     ),
     "tags": (rules.TAGS, "", "More tags for each of its files."),
     "raw": (rules.YES_OR_NO, "", "Whether its files are raw data."),
-    "include": (rules.TEXTS, "", "Patterns, as in .gitignore: only these files are sent."),
-    "exclude": (rules.TEXTS, "", "Patterns, as in .gitignore: these files are not sent."),
-    "settle_s": (rules.number(0.1, 3600), "as above", "`settle_s` of this watch alone."),
+    "include": (rules.PATTERNS, "", "Patterns, as in .gitignore: only these files are sent."),
+    "exclude": (rules.PATTERNS, "", "Patterns, as in .gitignore: these files are not sent."),
+    "settle_s": (rules.number(0.1, 3600), "`settle_s` above", "The same, for this watch alone."),
     "polling": (rules.YES_OR_NO, "", "Walk through it every `poll_s`, whatever events say."),
     "shared": (
         rules.YES_OR_NO,

@@ -235,6 +235,20 @@ def _accept_texts(value: object) -> tuple[str, ...]:
 TEXTS: Final = Rule("a list of texts", _accept_texts)
 
 
+def _accept_patterns(value: object) -> tuple[str, ...]:
+    patterns = _accept_texts(value)
+    if patterns:
+        from oort.policy.paths import pattern_error
+
+        for pattern in patterns:
+            if pattern_error(pattern):
+                raise refuse("a list of patterns as in .gitignore", pattern)
+    return patterns
+
+
+PATTERNS: Final = Rule("a list of patterns as in .gitignore", _accept_patterns)
+
+
 def _accept_tags(value: object) -> tuple[str, ...]:
     allowed = "a list of tags without commas, none beginning with oort| or arcsecond|"
     tags = _accept_texts(value)
