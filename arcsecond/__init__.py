@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from arcsecond.version import __version__
+
 if TYPE_CHECKING:
     from arcsecond.api import ArcsecondAPI
     from arcsecond.config import ArcsecondConfig
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     )
     from arcsecond.upload.uploader import FileUploader
     from arcsecond.upload.walker import walk_folder_and_upload
-
-__version__ = "5.0.0.dev0"
 
 __all__ = [
     "ArcsecondAPI",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from arcsecond import config as store
 from arcsecond.api import ArcsecondAPI
-from arcsecond.endpoint import answer_error
+from arcsecond.endpoint import Resource, answer_error
 from arcsecond.errors import AnswerError, ArcsecondError, InputError, NotLoggedInError
 from arcsecond.transport import Transport
 
@@ -14,7 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from arcsecond.answer import Answer
     from arcsecond.config import ArcsecondConfig, KeyType, Secret
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """For whom a key was stored, and whether the server has a profile under that name."""
+
+    username: str
+    has_profile: bool
 
 
 def log_in(
@@ -24,9 +34,8 @@ def log_in(
     key_type: KeyType,
     key: Secret,
     trace: Callable[[str], None] | None = None,
-) -> str:
-    """Verify a key with the server, then store it; return the name that it was stored for.
-
+) -> LoggedIn:
+    """Verify a key with the server, then store it.
     `username` may be an e-mail address: the name in the server's profile is kept where it can be
     read. Whatever fails, what was stored before stays as it was.
     """
@@ -44,9 +53,10 @@ def log_in(
         )
         if not answer.is_success or (answer.content.strip() and not answer.is_json):
             raise _refused(answer_error(answer, config.api_server), username)
-        username = _name_in_profile(transport, username)
+        found = _name_in_profile(transport, username)
+    username = found or username
     store.store_key(config.api_name, username=username, key_type=key_type, key=key)
-    return username
+    return LoggedIn(username, has_profile=found is not None)
 
 
 def profile(config: ArcsecondConfig, trace: Callable[[str], None] | None = None) -> dict[str, Any]:
@@ -68,14 +78,12 @@ def _refused(error: AnswerError, username: str) -> AnswerError:
     return error
 
 
-def _name_in_profile(transport: Transport, typed: str) -> str:
-    from arcsecond.endpoint import Resource
-
-    def ask(method: str, path: str, **options: Any) -> Any:
+def _name_in_profile(transport: Transport, typed: str) -> str | None:
+    def ask(method: str, path: str, **options: Any) -> Answer:
         return transport.request(method, path, **options)
 
     try:
         name = Resource(ask, "profiles/").read(typed).get("username")
     except ArcsecondError:
-        return typed
-    return name if isinstance(name, str) and name.isprintable() and name.strip() else typed
+        return None
+    return name if isinstance(name, str) and name.isprintable() and name.strip() else None

@@ -55,7 +55,7 @@ class Answer:
 
     def words(self) -> str:
         """Return what the server said, in one line of at most 300 characters; never HTML, no key."""
-        return _one_line(self._said(), self._key)
+        return _one_line(self._said(), self._key) or status_line(self.http_status)
 
     def says_name_taken(self) -> bool:
         """Tell whether the dataset has a file of that name already.

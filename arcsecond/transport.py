@@ -32,7 +32,6 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_p
 from urllib3.exceptions import HTTPError, LocationValueError, NameResolutionError
 from urllib3.util.ssl_ import create_urllib3_context
 
-from arcsecond import __version__
 from arcsecond.answer import Answer, status_line
 from arcsecond.config import check_key, check_url, is_loopback
 from arcsecond.errors import (
@@ -45,6 +44,7 @@ from arcsecond.errors import (
     TransportError,
     UnclearAnswerError,
 )
+from arcsecond.version import __version__
 from arcsecond.wire import BodyUnreadableError, Pool, TLSPool, Wire
 
 if TYPE_CHECKING:

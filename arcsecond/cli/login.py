@@ -60,14 +60,21 @@ def login(
     from arcsecond.account import log_in
     from arcsecond.config import KeyType, check_key
 
-    stored_for = log_in(
+    done = log_in(
         config,
         username=username,
         key_type=KeyType(key_type),
         key=check_key(key),
         trace=asked().trace(),
     )
-    output.say(f"Logged in as {stored_for} at {config.api_server}; the {key_type} key is stored.")
+    if not done.has_profile:
+        output.note(
+            f"Warning: the server shows no profile of {done.username}; if that is an e-mail"
+            " address, give your username instead, so that portals are found."
+        )
+    output.say(
+        f"Logged in as {done.username} at {config.api_server}; the {key_type} key is stored."
+    )
 
 
 def _which_key(

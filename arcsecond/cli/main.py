@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from arcsecond import __version__
 from arcsecond.cli import output
 from arcsecond.cli.options import Asked, debug_option, verbose_option
 from arcsecond.errors import ArcsecondError
+from arcsecond.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,456 @@
+"""The `arcsecond` command against a sandbox: what it does, prints, and ends with."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from arcsecond.cli.main import main
+from arcsecond.config import ArcsecondConfig, Secret, config_file
+from tests.support.sandbox import Sandbox, running_sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Command:
+    """Runs `arcsecond` in this process; holds what it printed last."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self._capsys = capsys
+        self._monkeypatch = monkeypatch
+        self.out = self.err = ""
+
+    def __call__(self, *arguments: str, stdin: str = "") -> int:
+        self._monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        self._capsys.readouterr()
+        code = main(arguments)
+        self.out, self.err = self._capsys.readouterr()
+        return code
+
+    def json(self, *arguments: str) -> object:
+        assert self(*arguments, "--json") == 0, self.err
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def arcsecond(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    return Command(capsys, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def shared_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with running_sandbox(tmp_path_factory.mktemp("sandbox") / "storage") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def server(shared_sandbox: Sandbox, arcsecond: Command) -> Sandbox:
+    """A sandbox that is registered as `box` and chosen."""
+    shared_sandbox.clear()
+    shared_sandbox.forget_requests()
+    assert arcsecond("api", "add", "box", shared_sandbox.url) == 0
+    assert arcsecond("api", "use", "box") == 0
+    return shared_sandbox
+
+
+@pytest.fixture
+def logged_in(server: Sandbox, arcsecond: Command) -> Sandbox:
+    code = arcsecond(
+        "login", "-u", server.username, "--access-key", "-", stdin=f"{server.access_key}\n"
+    )
+    assert code == 0, arcsecond.err
+    return server
+
+
+# --- login -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "stored"),
+    [
+        (("--username", "U", "--upload_key", "K"), "upload"),
+        (("--username", "U", "--upload-key", "K"), "upload"),
+        (("-u", "U", "--access_key", "K"), "access"),
+        (("-u", "U", "--access-key", "K"), "access"),
+        (("-u", "U", "--type", "upload", "--key", "K"), "upload"),
+        (("-u", "U", "--type", "access", "--key", "K"), "access"),
+        (("-u", "U", "--type", "access", "--access-key", "K", "--api", "box"), "access"),
+    ],
+)
+def test_a_key_on_the_command_line_is_stored_with_a_warning(
+    options: tuple[str, ...], stored: str, server: Sandbox, arcsecond: Command
+) -> None:
+    key = getattr(server, f"{stored}_key")
+    given = {"U": server.username, "K": key}
+
+    assert arcsecond("login", *(given.get(o, o) for o in options)) == 0, arcsecond.err
+
+    assert getattr(ArcsecondConfig("box"), f"{stored}_key") == Secret(key)
+    assert ArcsecondConfig("box").username == server.username
+    assert "with - instead of the key" in arcsecond.err
+    assert key not in arcsecond.out + arcsecond.err
+
+
+def test_a_key_from_stdin_needs_no_warning(server: Sandbox, arcsecond: Command) -> None:
+    code = arcsecond(
+        "login", "-u", server.username, "--upload_key", "-", stdin=f" {server.upload_key} \n"
+    )
+
+    assert code == 0
+    assert arcsecond.err == ""
+    assert ArcsecondConfig().upload_key == Secret(server.upload_key)
+
+
+def test_an_e_mail_address_is_kept_where_the_profile_does_not_tell_more(
+    server: Sandbox, arcsecond: Command
+) -> None:
+    email = server.get(f"/profiles/{server.username}/").json()["email"]
+
+    code = arcsecond("login", "-u", email, "--upload_key", "-", stdin=server.upload_key)
+
+    assert code == 0, arcsecond.err
+    assert ArcsecondConfig().username == email
+    assert "give your username instead" in arcsecond.err
+
+
+def test_an_e_mail_address_becomes_the_profiles_username(
+    server: Sandbox, arcsecond: Command
+) -> None:
+    profile = json.dumps({"username": server.username})
+    server.rule(method="GET", path="/profiles/", status=200, body=profile)
+
+    server.rule(method="POST", path="/auth/key/verify/", status=204, body="")
+
+    code = arcsecond("login", "-u", "a@b.org", "--upload_key", "-", stdin=server.upload_key)
+
+    assert code == 0, arcsecond.err
+    assert ArcsecondConfig().username == server.username
+
+
+def test_both_keys_of_a_user_are_kept(server: Sandbox, arcsecond: Command) -> None:
+    for kind in ("upload", "access"):
+        key = getattr(server, f"{kind}_key")
+        assert arcsecond("login", "-u", server.username, f"--{kind}-key", "-", stdin=key) == 0
+
+    stored = ArcsecondConfig()
+    assert stored.upload_key == Secret(server.upload_key)
+    assert stored.access_key == Secret(server.access_key)
+
+
+def failing_logins(sandbox: Sandbox) -> dict[str, tuple[list[str], str, str]]:
+    """Return ways to fail: the options, what comes from stdin, and words of the error."""
+    login = ["-u", sandbox.username, "--upload_key", "-"]
+    return {
+        "wrong key": (login, "wrong-key", "does not accept this key"),
+        "no key": (login, "two words", "no key"),
+        "empty key": (login, "", ""),
+        "wrong user": (["-u", "nobody", "--upload_key", "-"], sandbox.upload_key, "nobody"),
+        "empty user": (["-u", " ", "--upload_key", "-"], sandbox.upload_key, "username"),
+        "unknown API": ([*login, "--api", "nowhere"], sandbox.upload_key, "'nowhere'"),
+        "no server": ([*login, "--api", "dead"], sandbox.upload_key, "could not be reached"),
+    }
+
+
+WAYS = ("wrong key", "no key", "empty key", "wrong user", "empty user", "unknown API", "no server")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_failed_login_leaves_the_stored_key(
+    way: str, logged_in: Sandbox, arcsecond: Command
+) -> None:
+    arcsecond("api", "add", "dead", "http://127.0.0.1:1")
+    before = config_file().read_bytes()
+    options, stdin, words = failing_logins(logged_in)[way]
+
+    assert arcsecond("login", *options, stdin=stdin) == 1
+
+    assert words in arcsecond.err
+    assert config_file().read_bytes() == before
+    assert "Traceback" not in arcsecond.err
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"status": 500, "body": "<h1>Server Error (500)</h1>", "content_type": "text/html"},
+        {"status": 200, "body": "<h1>Welcome to the hotel</h1>", "content_type": "text/html"},
+        {"status": 302, "headers": {"Location": "https://elsewhere.example.org/"}},
+        {"drop": True, "when": "before"},
+        {"drop": True, "when": "after"},
+    ],
+    ids=["server error", "captive portal", "redirect", "reset", "lost answer"],
+)
+def test_a_server_in_trouble_leaves_the_stored_key(
+    rule: dict[str, object], logged_in: Sandbox, arcsecond: Command
+) -> None:
+    before = config_file().read_bytes()
+    logged_in.rule(method="POST", path="/auth/key/verify/", **rule)
+
+    code = arcsecond("login", "-u", "visitor", "--access-key", "-", stdin=logged_in.access_key)
+
+    assert code == 1
+    assert arcsecond.err.startswith("Error: ")
+    assert config_file().read_bytes() == before
+
+
+def test_two_keys_at_once_are_wrong_usage(server: Sandbox, arcsecond: Command) -> None:
+    assert arcsecond("login", "--upload_key", "a", "--access_key", "b") == 2
+    assert arcsecond("login", "--upload_key", "a", "--type", "access") == 2
+    assert arcsecond("login", "--upload_key", "-") == 2
+    assert server.requests() == []
+
+
+# --- logout, me --------------------------------------------------------------------------------
+
+
+def test_logging_out_forgets_the_keys(logged_in: Sandbox, arcsecond: Command) -> None:
+    assert arcsecond("logout") == 0
+    assert arcsecond.out == "Logged out of box.\n"
+    assert logged_in.access_key not in config_file().read_text()
+
+    assert arcsecond("me") == 1
+    assert "arcsecond login --api box" in arcsecond.err
+    assert arcsecond("logout", "--api", "box") == 0
+
+
+def test_me_shows_the_profile(logged_in: Sandbox, arcsecond: Command) -> None:
+    assert arcsecond("me") == 0
+    assert logged_in.username in arcsecond.out
+    assert f"{logged_in.portal} (admin)" in arcsecond.out
+
+    profile = arcsecond.json("me")
+    assert isinstance(profile, dict)
+    assert profile["username"] == logged_in.username
+
+
+# --- api ---------------------------------------------------------------------------------------
+
+
+def test_servers_are_listed_shown_chosen_and_removed(arcsecond: Command) -> None:
+    assert arcsecond("api", "dome", "https://dome.example.org/") == 0
+    assert arcsecond("api", "add", "lab", "http://127.0.0.1:8000") == 0
+    assert arcsecond("api", "use", "dome") == 0
+
+    assert arcsecond.json("api") == [
+        {"name": "cloud", "url": "https://api.arcsecond.io", "chosen": False},
+        {"name": "dome", "url": "https://dome.example.org", "chosen": True},
+        {"name": "lab", "url": "http://127.0.0.1:8000", "chosen": False},
+    ]
+    assert arcsecond("api", "lab") == 0
+    assert arcsecond.out == "lab  http://127.0.0.1:8000\n"
+    assert arcsecond.json("api", "lab") == {
+        "name": "lab",
+        "url": "http://127.0.0.1:8000",
+        "chosen": False,
+    }
+
+    assert arcsecond("api", "remove", "dome") == 0
+    assert arcsecond("api") == 0
+    assert "dome" not in arcsecond.out
+
+
+def test_asking_creates_no_file(arcsecond: Command) -> None:
+    for arguments in ((), ("api",), ("api", "-h"), ("-h",), ("--version",), ("datasets", "-h")):
+        arcsecond(*arguments)
+
+    assert not config_file().parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("api", "nowhere"), 1),
+        (("api", "use", "nowhere"), 1),
+        (("api", "remove", "nowhere"), 1),
+        (("api", "remove", "cloud"), 1),
+        (("api", "cloud", "https://b.org"), 1),
+        (("api", "add", "dome", "http://dome.example.org"), 1),
+        (("api", "add", "dome", "dome.example.org"), 1),
+        (("api", "add", "dome"), 2),
+        (("api", "use"), 2),
+        (("api", "a", "b", "c"), 2),
+    ],
+)
+def test_what_cannot_be_done_is_refused(
+    arguments: tuple[str, ...], code: int, arcsecond: Command
+) -> None:
+    assert arcsecond(*arguments) == code
+    assert "Error: " in arcsecond.err
+    assert not config_file().exists()
+
+
+def test_plain_http_is_taken_when_it_is_asked_for(arcsecond: Command) -> None:
+    assert arcsecond("api", "dome", "http://dome.example.org", "--allow-http") == 0
+
+
+# --- resources ---------------------------------------------------------------------------------
+
+
+def test_the_datasets_are_listed_with_their_identifiers(
+    logged_in: Sandbox, arcsecond: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "A dataset with a rather long name, as they are when people describe their nights"
+    uuid = logged_in.create_dataset(name)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    assert arcsecond("datasets", "--filter", f"name={name}") == 0
+
+    title, line = arcsecond.out.splitlines()
+    assert title.startswith("UUID")
+    assert line.startswith(uuid)
+    assert len(line) <= 80
+
+    (listed,) = arcsecond.json("datasets", "--filter", f"name={name}")  # type: ignore[misc]
+    assert listed["uuid"] == uuid
+    assert listed["name"] == name
+
+
+def test_all_pages_are_followed(tmp_path: Path, arcsecond: Command) -> None:
+    with running_sandbox(tmp_path / "paged", page_size=2) as paged:
+        arcsecond("api", "add", "paged", paged.url)
+        code = arcsecond(
+            *("login", "--api", "paged", "-u", paged.username, "--upload_key", "-"),
+            stdin=paged.upload_key,
+        )
+        assert code == 0
+        names = {f"night {number}" for number in range(5)}
+        for name in names:
+            paged.create_dataset(name)
+
+        listed = arcsecond.json("datasets", "--api", "paged")
+
+        assert {one["name"] for one in listed} == names  # type: ignore[attr-defined]  # a list
+
+
+def test_a_portal_has_its_own_telescopes(logged_in: Sandbox, arcsecond: Command) -> None:
+    mine = arcsecond.json("telescopes")
+    portals = arcsecond.json("telescopes", "-p", logged_in.portal)
+
+    assert (len(mine), len(portals)) == (2, 1)  # type: ignore[arg-type]  # lists
+    assert portals[0] not in mine  # type: ignore[index,operator]  # lists
+
+
+def test_a_dataset_is_created_read_changed_and_deleted(
+    logged_in: Sandbox, arcsecond: Command
+) -> None:
+    created = arcsecond.json("datasets", "create", "name=M31", 'tags:=["a"]')
+    assert isinstance(created, dict)
+    uuid = created["uuid"]
+    assert created["name"] == "M31"
+
+    assert arcsecond("datasets", "update", uuid, "name=M 31") == 0, arcsecond.err
+    assert arcsecond("datasets", "read", uuid) == 0
+    assert "M 31" in arcsecond.out
+
+    assert arcsecond("datasets", "delete", uuid, stdin="n\n") == 1
+    assert arcsecond("datasets", "delete", uuid, stdin="") == 1
+    assert arcsecond("datasets", "read", uuid) == 0
+    assert arcsecond("datasets", "delete", uuid, "-y") == 0, arcsecond.err
+    assert arcsecond("datasets", "read", uuid) == 1
+    assert arcsecond.err.startswith(f"Error: datasets/{uuid}: ")
+    assert logged_in.username
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("datasets", "--filter", "name"),
+        ("datasets", "create", "name"),
+        ("datasets", "create", "tags:=["),
+        ("datasets", "create"),
+        ("datasets", "read"),
+        ("datasets", "unknown"),
+        ("datasets", "--filter", "a=b", "read", "x"),
+        ("unknown",),
+        ("datasets", "--unknown"),
+    ],
+)
+def test_wrong_usage_ends_with_2(arguments: tuple[str, ...], arcsecond: Command) -> None:
+    assert arcsecond(*arguments) == 2
+    assert "Error: " in arcsecond.err
+    assert arcsecond.out == ""
+
+
+def test_an_upload_key_may_not_delete_and_is_told_so(server: Sandbox, arcsecond: Command) -> None:
+    arcsecond("login", "-u", server.username, "--upload_key", "-", stdin=server.upload_key)
+    uuid = server.create_dataset("kept")
+
+    assert arcsecond("datasets", "delete", uuid, "-y") == 1
+
+    assert "Hint: An upload key may only read and upload" in arcsecond.err
+
+
+def test_without_a_key_the_remedy_is_named(server: Sandbox, arcsecond: Command) -> None:
+    assert arcsecond("datasets") == 1
+    assert arcsecond.err == (
+        f"Error: no key is stored for box ({server.url})\n"
+        "Hint: Log in with `arcsecond login --api box`.\n"
+    )
+
+
+def test_a_key_that_was_renewed_is_told_so(tmp_path: Path, arcsecond: Command) -> None:
+    with running_sandbox(tmp_path / "box") as box:
+        arcsecond("api", "add", "box", box.url)
+        arcsecond("login", "--api", "box", "-u", box.username, "--key", "-", "--type", "upload",
+                  stdin=box.upload_key)  # fmt: skip
+        box.renew_key("upload")
+
+        assert arcsecond("datasets", "--api", "box") == 1
+        assert "Hint: The key is not accepted: store another" in arcsecond.err
+
+
+def test_the_environment_chooses_the_server(
+    logged_in: Sandbox, arcsecond: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arcsecond("api", "add", "dead", "http://127.0.0.1:1")
+    monkeypatch.setenv("ARCSECOND_API", "dead")
+
+    assert arcsecond("telescopes") == 1
+    assert "dead" in arcsecond.err
+    assert arcsecond("telescopes", "--api", "box") == 0
+    assert logged_in.username
+
+
+# --- what is told on the way -------------------------------------------------------------------
+
+
+def test_verbose_tells_what_was_asked_and_never_the_key(
+    logged_in: Sandbox, arcsecond: Command
+) -> None:
+    for arguments in (("-v", "datasets"), ("datasets", "-v"), ("datasets", "--verbose")):
+        assert arcsecond(*arguments) == 0
+        assert f"> GET {logged_in.url}/datasets/\n< 200 OK" in arcsecond.err
+        assert logged_in.access_key not in arcsecond.err
+
+    code = arcsecond(
+        *("login", "-v", "-u", logged_in.username, "--upload_key", "-"),
+        stdin=logged_in.upload_key,
+    )
+    assert code == 0
+    assert f"> POST {logged_in.url}/auth/key/verify/" in arcsecond.err
+    assert logged_in.upload_key not in arcsecond.err
+
+
+@pytest.mark.parametrize("position", [0, 1])
+def test_debug_shows_the_traceback(position: int, arcsecond: Command) -> None:
+    arguments = ["me"]
+    arguments.insert(position, "--debug")
+
+    assert arcsecond(*arguments) == 1
+    assert "Traceback" in arcsecond.err
+    assert arcsecond.err.endswith("Hint: Log in with `arcsecond login`.\n")
+
+
+def test_names_from_the_server_do_not_steer_the_terminal(
+    logged_in: Sandbox, arcsecond: Command
+) -> None:
+    logged_in.create_dataset("red \x1b[31m alert")
+
+    assert arcsecond("datasets") == 0
+    assert "\x1b" not in arcsecond.out
+    assert "red \\x1b[31m alert" in arcsecond.out
