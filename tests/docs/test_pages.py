@@ -55,3 +55,15 @@ def test_every_decision_is_listed_and_says_when_and_why() -> None:
 
 def test_the_readme_can_be_read_in_a_minute() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
+
+
+@pytest.mark.parametrize("package", ["oort", "arcsecond"])
+def test_every_module_has_its_layer(package: str) -> None:
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    parts = [
+        f"{path.name}/" if path.is_dir() else path.name
+        for path in sorted((ROOT / package).iterdir())
+        if (path / "__init__.py").exists() or (path.suffix == ".py" and path.name[0] != "_")
+    ]
+
+    assert [part for part in parts if f"`{part}`" not in page] == []
