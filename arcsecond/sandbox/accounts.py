@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from arcsecond.sandbox.answers import NOT_FOUND, RefusedError, json_answer
+from arcsecond.sandbox.answers import NOT_FOUND, REQUIRED, RefusedError, json_answer
 from arcsecond.sandbox.pages import listing
 from arcsecond.sandbox.routes import NOTHING, Route
-from arcsecond.sandbox.store import PERSONAL
+from arcsecond.sandbox.values import PERSONAL
 
 if TYPE_CHECKING:
     from arcsecond.sandbox.exchange import Exchange, Key
-    from arcsecond.sandbox.store import Account
+    from arcsecond.sandbox.values import Account
 
 ROLES = ("guest", "member", "admin", "superadmin")
 _FORBIDDEN = "You do not have permission to perform this action."
@@ -66,7 +66,7 @@ async def verify_key_in_portal(exchange: Exchange) -> Response:
 async def _verified(exchange: Exchange, needed: tuple[str, ...]) -> tuple[Account, dict[str, str]]:
     asked = await exchange.json()
     missing = {
-        name: ["This field is required."]
+        name: [REQUIRED]
         for name in needed
         if not isinstance(asked.get(name), str) or not asked[name]
     }

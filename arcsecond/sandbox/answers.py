@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from arcsecond.sandbox.faults import Instead
 
 NOT_FOUND = "Not found."
+REQUIRED = "This field is required."
 
 
 class RefusedError(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 from collections import deque
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -12,13 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from starlette.responses import RedirectResponse, Response
 
-from arcsecond.sandbox import accounts, datafiles, resources, switchboard
+from arcsecond.sandbox import accounts, datafiles, datasets, resources, switchboard
 from arcsecond.sandbox.answers import RefusedError, instead, json_answer, page
 from arcsecond.sandbox.exchange import Clock, Exchange, GoneError, Key, Record
 from arcsecond.sandbox.faults import Rules
 from arcsecond.sandbox.forms import fill, new_form
 from arcsecond.sandbox.routes import Route, View, find
-from arcsecond.sandbox.store import PERSONAL
+from arcsecond.sandbox.values import PERSONAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from arcsecond.sandbox.server import Listener
     from arcsecond.sandbox.store import Store
+
+_log = logging.getLogger(__name__)
 
 REQUESTS_KEPT = 50_000
 _KEY_HEADER = b"x-arcsecond-api-authorization"
@@ -37,6 +40,7 @@ class SandboxApp:
 
     routes: ClassVar[tuple[Route, ...]] = (
         *accounts.ROUTES,
+        *datasets.ROUTES,
         *datafiles.ROUTES,
         *resources.ROUTES,
     )
@@ -137,6 +141,9 @@ class SandboxApp:
             return RedirectResponse(f"{exchange.full_path}/{query}", HTTPStatus.MOVED_PERMANENTLY)
         except RefusedError as refused:
             return refused.answer()
+        except OSError as error:  # the disk is full, for one
+            _log.warning("%s %s: %s", exchange.method, exchange.full_path, error)
+            return page(HTTPStatus.INTERNAL_SERVER_ERROR)
 
     def _resolve(self, exchange: Exchange) -> tuple[Route, tuple[str, ...]]:
         """Find the route; take the portal off the path."""

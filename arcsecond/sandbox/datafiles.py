@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import FileResponse, Response
 
-from arcsecond.sandbox.answers import NOT_FOUND, RefusedError, json_answer
+from arcsecond.sandbox.answers import NOT_FOUND, REQUIRED, RefusedError, json_answer
+from arcsecond.sandbox.datasets import checked_tags, find_dataset, split_tags
 from arcsecond.sandbox.forms import fill, new_form
 from arcsecond.sandbox.pages import long_listing
-from arcsecond.sandbox.resources import checked_tags, find_dataset, split_tags
 from arcsecond.sandbox.routes import READ_AND_WRITE, Route
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from arcsecond.sandbox.exchange import Exchange
     from arcsecond.sandbox.forms import Form
-    from arcsecond.sandbox.store import DataFile, Dataset
+    from arcsecond.sandbox.values import DataFile, Dataset
 
 LONGEST_NAME_BYTES = 255
 _FREE_FIELDS = ("fsname", "fspath", "target_name")
@@ -47,7 +47,7 @@ def _checked(exchange: Exchange, form: Form, dataset: str | None) -> tuple[Datas
     ident = dataset or form.text("dataset")
     target = exchange.store.dataset(exchange.portal, ident) if ident else None
     if not ident:
-        errors["dataset"] = ["This field is required."]
+        errors["dataset"] = [REQUIRED]
     elif target is None:
         errors["dataset"] = [f'Invalid pk "{ident}" - object does not exist.']
     errors |= _file_errors(form)

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 from arcsecond.sandbox.answers import RefusedError, to_json
 from arcsecond.sandbox.faults import Plan
-from arcsecond.sandbox.store import PERSONAL
+from arcsecond.sandbox.values import PERSONAL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope
 
     from arcsecond.sandbox.faults import Rules
-    from arcsecond.sandbox.store import Account, Store
+    from arcsecond.sandbox.store import Store
+    from arcsecond.sandbox.values import Account
 
 LARGEST_JSON_BYTES = 64 * 1024 * 1024
+_LINGER_NOT = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 _NARROW_BYTES = 64 * 1024
 """With less, loopback's large segments wait for the kernel's timers, and nothing flows for seconds."""
 
@@ -223,7 +225,7 @@ def reset(transport: asyncio.Transport) -> None:
     """End a connection with RST, so that what is on its way in either direction is lost."""
     sock = transport.get_extra_info("socket")
     if sock is not None and not transport.is_closing():
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
     transport.abort()
 
 

@@ -17,7 +17,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from arcsecond.sandbox.answers import RefusedError
 from arcsecond.sandbox.exchange import GoneError
-from arcsecond.sandbox.store import Arrived
+from arcsecond.sandbox.values import Arrived
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,7 +120,7 @@ class Form:
         if name == "file" and file_name and self._sink is None:
             self._in_file = True
             self.file_name = file_name
-            self._sink = self._path.open("wb", buffering=0)
+            self._sink = self._path.open("wb")
             self._on_file(file_name)
 
     def _data(self, data: bytes, start: int, end: int) -> None:

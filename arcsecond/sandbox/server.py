@@ -15,8 +15,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from arcsecond.errors import InputError
 from arcsecond.sandbox import space
 from arcsecond.sandbox.app import SandboxApp
+from arcsecond.sandbox.database import StorageError, StorageInUseError
 from arcsecond.sandbox.exchange import reset
-from arcsecond.sandbox.store import StorageInUseError, Store
+from arcsecond.sandbox.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,8 +177,9 @@ def serve(
             f"The storage {storage} is in use by another sandbox.",
             hint="Stop it, or give another folder with --storage.",
         ) from error
-    except OSError as error:
-        raise InputError(f"The storage {storage} cannot be used: {error.strerror}.") from error
+    except (StorageError, OSError) as error:
+        words = getattr(error, "strerror", None) or error
+        raise InputError(f"The storage {storage} cannot be used: {words}.") from error
     try:
         space.seed(store)
         sock = _bound(port)

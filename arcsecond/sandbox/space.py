@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from arcsecond.sandbox.store import PERSONAL, timestamp
+from arcsecond.sandbox.store import timestamp
+from arcsecond.sandbox.values import PERSONAL
 
 if TYPE_CHECKING:
     from arcsecond.sandbox.store import Store

@@ -1,108 +1,27 @@
 """What outlives a restart and a kill -9: one SQLite database beside the files as they came.
 
 Everything here is synchronous and called from the server's one thread, so there is one writer by
-construction. The database is held with an exclusive lock for the life of the process: a second
-sandbox on the same storage is refused. Nothing waits for the disk (`synchronous=OFF`): a killed
-process loses nothing, a power cut may cost the last seconds, which a rehearsal can bear.
+construction.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
-import sqlite3
 import uuid
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from arcsecond.sandbox.database import open_database
+from arcsecond.sandbox.values import Account, DataFile, Dataset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-PERSONAL = ""
-"""The portal of what belongs to the account itself."""
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS accounts (
-    username TEXT PRIMARY KEY, email TEXT NOT NULL, profile TEXT NOT NULL,
-    upload_key TEXT NOT NULL, access_key TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS memberships (
-    pk INTEGER PRIMARY KEY, username TEXT NOT NULL, portal TEXT NOT NULL, role TEXT NOT NULL,
-    joined TEXT NOT NULL, UNIQUE (username, portal));
-CREATE TABLE IF NOT EXISTS objects (
-    pk INTEGER PRIMARY KEY AUTOINCREMENT, resource TEXT NOT NULL, portal TEXT NOT NULL,
-    ident TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (resource, portal, ident));
-CREATE TABLE IF NOT EXISTS datasets (
-    pk INTEGER PRIMARY KEY AUTOINCREMENT, uuid TEXT NOT NULL UNIQUE, portal TEXT NOT NULL,
-    name TEXT NOT NULL, telescope TEXT, tags TEXT NOT NULL, body TEXT NOT NULL,
-    created TEXT NOT NULL, updated TEXT NOT NULL,
-    files INTEGER NOT NULL DEFAULT 0, volume INTEGER NOT NULL DEFAULT 0);
-CREATE INDEX IF NOT EXISTS datasets_by_name ON datasets (portal, name);
-CREATE TABLE IF NOT EXISTS data_files (
-    pk INTEGER PRIMARY KEY AUTOINCREMENT, dataset TEXT NOT NULL REFERENCES datasets (uuid),
-    name TEXT NOT NULL, size INTEGER NOT NULL, sha256 TEXT, tags TEXT NOT NULL,
-    is_raw INTEGER NOT NULL, body TEXT NOT NULL, created TEXT NOT NULL, UNIQUE (dataset, name));
-CREATE INDEX IF NOT EXISTS data_files_by_dataset ON data_files (dataset);
-"""
-
-
-class StorageInUseError(Exception):
-    """Another sandbox holds this storage."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The one who logs in; `profile` is what `GET /profiles/<username>/` shows beside it."""
-
-    username: str
-    email: str
-    upload_key: str
-    access_key: str
-    profile: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """A dataset; `portal` is PERSONAL or a subdomain, `volume` the bytes of its files."""
-
-    uuid: str
-    portal: str
-    name: str
-    telescope: str | None
-    tags: tuple[str, ...]
-    body: Mapping[str, Any]
-    created: str
-    updated: str
-    files: int
-    volume: int
-
-
-@dataclass(frozen=True, slots=True)
-class DataFile:
-    """A data file; `sha256` is None where only a record was made, without a file."""
-
-    pk: int
-    dataset: str
-    name: str
-    size: int
-    sha256: str | None
-    tags: tuple[str, ...]
-    is_raw: bool
-    body: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """A file that came whole and lies in the storage's `incoming` folder."""
-
-    path: Path
-    size: int
-    sha256: str
-
+    from arcsecond.sandbox.values import Arrived
 
 _DATASET = "uuid, portal, name, telescope, tags, body, created, updated, files, volume"
 _DATA_FILE = (
@@ -122,13 +41,13 @@ class Store:
     """The storage folder: `sandbox.db`, `files/<dataset uuid>/<name>`, `incoming/`."""
 
     def __init__(self, folder: Path) -> None:
-        """Open `folder`, which is made where it is missing; raises StorageInUseError, OSError."""
+        """Open `folder`, which is made where it is missing; raises StorageError, OSError."""
         self.folder = folder
         self.incoming = folder / "incoming"
         self._files = folder / "files"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._files.mkdir(exist_ok=True)
-        self._db = _open_database(folder / "sandbox.db")
+        self._db = open_database(folder / "sandbox.db")
         # What was on its way when the last process died is nobody's any more.
         shutil.rmtree(self.incoming, ignore_errors=True)
         self.incoming.mkdir(exist_ok=True)
@@ -444,23 +363,6 @@ def _where(dataset: str | None, name: str | None) -> str:
         + (" AND dataset = ?2" if dataset is not None else " AND ?2 IS NULL")
         + (" AND data_files.name = ?3" if name is not None else " AND ?3 IS NULL")
     )
-
-
-def _open_database(path: Path) -> sqlite3.Connection:
-    # The keys are in it: made for the owner alone, before SQLite makes it for everybody.
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    db = sqlite3.connect(path, isolation_level=None, timeout=0.5)
-    try:
-        db.execute("PRAGMA locking_mode = EXCLUSIVE")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = OFF")
-        db.executescript(_SCHEMA)
-        db.execute("BEGIN IMMEDIATE")
-        db.execute("COMMIT")
-    except sqlite3.OperationalError as error:
-        db.close()
-        raise StorageInUseError(str(error)) from error
-    return db
 
 
 def _new_key() -> str:

@@ -72,7 +72,7 @@ class Sandbox:
     @property
     def portal(self) -> str:
         """The subdomain of the portal that a fresh storage has."""
-        (membership,) = self.get(f"/profiles/{self.username}/").json()["memberships"]
+        membership, *_ = self.get(f"/profiles/{self.username}/").json()["memberships"]
         return str(membership["organisation"]["subdomain"])
 
     def start(self) -> None:
