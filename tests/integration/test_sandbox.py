@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import itertools
+import json
 import signal
 import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
 
 from tests.support.sandbox import Sandbox, form, running_sandbox
+from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -466,3 +469,55 @@ def test_two_uploads_of_one_name_at_once_store_one(shared: Sandbox) -> None:
         replies = pool.map(lambda n: shared.upload(dataset, "a.fits", bytes([n])), range(8))
     assert sorted(reply.status for reply in replies) == [201] + [400] * 7
     assert shared.get(f"/datasets/{dataset}/").json()["data_files_count"] == 1
+
+
+def test_what_was_answered_before_a_kill_is_there_after_it(sandbox: Sandbox) -> None:
+    dataset = sandbox.create_dataset("M31")
+    answered: list[str] = []
+
+    def send(worker: int) -> None:
+        with suppress(ConnectionError, http.client.HTTPException):
+            for number in itertools.count():
+                name = f"{worker}_{number}.fits"
+                reply = sandbox.upload(dataset, name, name.encode() * 1000)
+                answered.extend([name] * (reply.status == 201))
+
+    for _ in range(3):
+        target = len(answered) + 20
+        with ThreadPoolExecutor(4) as pool:
+            for worker in range(4):
+                pool.submit(send, worker)
+            wait_until(lambda: len(answered) >= target)  # noqa: B023  # called in this round only
+            sandbox.kill()
+        sandbox.start()
+        stored = {file["name"]: file["sha256"] for file in sandbox.files()}
+        assert set(answered) <= set(stored)
+        for name, sha256 in stored.items():
+            content = (sandbox.storage / "files" / dataset / name).read_bytes()
+            assert hashlib.sha256(content).hexdigest() == sha256
+        assert list((sandbox.storage / "incoming").iterdir()) == []
+    count = sandbox.get(f"/datasets/{dataset}/").json()["data_files_count"]
+    assert count == len(sandbox.files())
+
+
+def test_a_storage_that_is_none_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "sandbox.db").write_text(
+        "this is no database, and it is long enough to tell\n" * 99
+    )
+    argv = [sys.executable, "-m", "arcsecond.sandbox", "--port", "0", "--storage", str(tmp_path)]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == f"Error: The storage {tmp_path} cannot be used: file is not a database.\n"
+
+
+def test_the_default_storage_is_in_the_users_data_folder(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "arcsecond.sandbox", "--port", "0", "--json"]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with process.stdout:
+        said = json.loads(process.stdout.readline())
+        process.terminate()
+        assert process.stdout.read() == ""
+    assert process.wait(20) == 0
+    assert sorted(said) == ["access_key", "storage", "upload_key", "url", "username"]
+    assert Path(said["storage"]).is_relative_to(tmp_path / "home")
