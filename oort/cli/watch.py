@@ -34,17 +34,26 @@ class Allowed(click.ParamType[Any]):
         self._convert = convert
 
     def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+        self,
+        value: object,
+        param: click.Parameter | None,  # noqa: ARG002  # click's signature
+        ctx: click.Context | None,  # noqa: ARG002
     ) -> object:
-        """Return the value as config.toml would give it; exit 2 with the allowed range."""
-        from oort.settings import WATCH_FIELDS
-
+        """Return the value as config.toml would give it. Raises SettingsError with the range."""
         if not isinstance(value, str) or not value:
             return value  # the default, or an empty text, which stands for it
-        try:
-            return WATCH_FIELDS[self._key].rule.accept(self._convert(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+        return _accepted(self._key, self._convert(value))
+
+
+def _accepted(key: str, value: object) -> Any:
+    """Return a value as config.toml would give it. Raises SettingsError with the allowed range."""
+    from oort.errors import SettingsError
+    from oort.settings import WATCH_FIELDS
+
+    try:
+        return WATCH_FIELDS[key].rule.accept(value)
+    except ValueError as error:
+        raise SettingsError(f"{key} {error}") from None
 
 
 def _number(text: str) -> object:
@@ -132,10 +141,7 @@ def _given(typed: dict[str, Any]) -> dict[str, Any]:
         if value in ("", ("",)):
             found[key] = WATCH_FIELDS[key].default
     for key in {"include", "exclude"} & found.keys():
-        try:
-            WATCH_FIELDS[key].rule.accept(found[key])
-        except ValueError as error:
-            raise click.BadParameter(str(error), param_hint=f"--{key}") from None
+        found[key] = _accepted(key, found[key])
     return found
 
 

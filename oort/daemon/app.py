@@ -37,7 +37,7 @@ from oort.queue import care
 from oort.queue.database import Database
 from oort.queue.opening import OpenQueue, queue_host
 from oort.remote import config_file
-from oort.settings import load, parse
+from oort.settings import keep_as_good, load, parse
 from oort.transfer.shared import Shared
 from oort.transfer.throttle import TokenBucket
 
@@ -208,6 +208,7 @@ class Daemon:
         control.tidy(self._locations.control_folder)
         self._config.prime()
         self._keys.prime()
+        keep_as_good(self._locations, self._config.taken or b"")
         self._store.clamp_waits(self._clock.now() + self._longest_wait())
         self._accounts.read(self._settings.watches)
         self._set_rate()
@@ -373,6 +374,7 @@ class Daemon:
             log.warning("config.invalid", reason=error.message)
             return
         self._warnings.pop("config", None)
+        keep_as_good(self._locations, content or b"")
         before, self._settings = self._settings, settings
         self._desk.settings = settings
         self._gate.max_s = settings.link_retry_max_s

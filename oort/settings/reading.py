@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import tomllib
@@ -54,8 +55,12 @@ def load_last_good(locations: Locations) -> Settings:
 
 
 def keep_as_good(locations: Locations, content: bytes) -> None:
-    """Keep the config.toml that the daemon has just taken, for `load_last_good`."""
-    write_private_file(locations.last_good_config, content)
+    """Keep the config.toml that the daemon has just taken, for `load_last_good`.
+
+    Where the disk is full that is missing, and nothing else.
+    """
+    with contextlib.suppress(OSError):
+        write_private_file(locations.last_good_config, content)
 
 
 def parse(content: bytes, path: Path, environment: Mapping[str, str] | None = None) -> Settings:
