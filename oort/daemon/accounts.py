@@ -54,7 +54,7 @@ class Accounts:
 
     def _take(self, api: str, found: Account) -> None:
         self._usernames[api] = found.username
-        if not found.has_key:
+        if not found.has_upload_right:
             self._fingerprints[api] = ""
             self._gate.failed(
                 api, f"no key is stored for {api}; `arcsecond login` stores one", unauthorised=True

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 import oort
+from oort.detect.mounts import RootIdentity, look_at_root
 from oort.policy import state
 from oort.policy.naming import dataset_name
 from oort.policy.night import moment_of, night_of
@@ -106,7 +107,6 @@ class Desk:
             host=self.settings.host,
             username=self._common.username_of(watch.api) or "",
             version=oort.__version__,
-            retry_base_s=self.settings.retry_base_s,
         )
 
     def remote(self, api: str) -> Remote:
@@ -188,6 +188,17 @@ class AroundUpload:
             return _GONE
         verdict, rule = Rules(watch.include, watch.exclude).judge_name(self._upload.rel_path)
         return None if verdict is Verdict.KEPT else rule
+
+    def root_trouble(self) -> str | None:
+        """Return why nothing can be concluded from the watched folder just now."""
+        memory = self._common.store.memory_of(self._watch.name)
+        before = None
+        if memory.root_dev is not None and memory.root_ino is not None:
+            before = RootIdentity(memory.root_dev, memory.root_ino)
+        look = look_at_root(self._watch.path, before)
+        if look.is_healthy:
+            return None
+        return look.reason or f"{self._watch.path} is not the folder that it was"
 
     def reservation(self, dataset_uuid: str, sha256: Callable[[], Sha256]) -> NameReserved | None:
         """Tell whether another row of this queue has the file's name in that dataset."""

@@ -14,6 +14,7 @@ import structlog
 from oort.detect.opening import open_beneath
 from oort.policy.version import FileVersion
 from oort.remote import Ended
+from oort.transfer.tagging import write_tags
 from oort.transfer.unchanged import hash_file
 from oort.values import printable
 
@@ -55,7 +56,7 @@ class IdleWork:
             return
         remote = self._desk.remote(watch.api)
         try:
-            remote.write_tags(order, upload.remote_id)
+            write_tags(order, remote, upload.remote_id, sha256=upload.sha256)
         except Ended as ended:
             log.info("tags.not_written", upload_id=upload.id, outcome=type(ended.outcome).__name__)
         else:

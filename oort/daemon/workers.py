@@ -19,7 +19,7 @@ from oort.policy import state
 from oort.policy.outcome import Interrupted, Outcome, Unreadable, WatchRefused
 from oort.policy.retry import Decision, Facts, decide
 from oort.queue.store import Ended
-from oort.transfer.attempt import carry
+from oort.transfer.attempt import Carried, carry, doubt_of
 from oort.values import printable
 
 if TYPE_CHECKING:
@@ -200,14 +200,15 @@ class Workers:
     def _carry(self, upload: Upload, progress: Progress, remotes: dict[str, Remote]) -> None:
         """Attempt, decide, move: the heart of the product."""
         began = self._clock.monotonic()
-        outcome, api = self._attempt(upload, progress, remotes)
+        carried, api = self._attempt(upload, progress, remotes)
         counts = not self._gate.server_in_trouble(api)
-        outcome = self._gate.after_attempt(upload.watch, api, upload.id, outcome)
+        outcome = self._gate.after_attempt(upload.watch, api, upload.id, carried.outcome)
         facts = Facts(
             attempts=upload.attempts,
-            may_be_stored=upload.may_be_stored,
-            body_complete=upload.body_complete,
-            ask_first=upload.ask_first,
+            may_be_stored=carried.doubt.may_be_stored,
+            body_complete=carried.doubt.body_complete,
+            ask_first=carried.doubt.ask_first,
+            asked_complete=carried.doubt.asked_complete,
             counts=counts,
         )
         decision = decide(outcome, facts, self._desk.limits(), self._rng)
@@ -216,12 +217,13 @@ class Workers:
 
     def _attempt(
         self, upload: Upload, progress: Progress, remotes: dict[str, Remote]
-    ) -> tuple[Outcome, str]:
+    ) -> tuple[Carried, str]:
+        as_before = doubt_of(upload)
         if self.stopping.is_set():
-            return Interrupted("the daemon is stopping"), ""
+            return Carried(Interrupted("the daemon is stopping"), as_before), ""
         order = self._desk.order(upload)
         if order is None:
-            return Interrupted("its watch is gone from config.toml"), ""
+            return Carried(Interrupted("its watch is gone from config.toml"), as_before), ""
         api = order.watch.api
         remote = remotes.get(api)
         if remote is None:
@@ -231,7 +233,7 @@ class Workers:
         try:
             return carry(order, remote, self._desk.around(order, progress)), api
         except OSError as error:
-            return Unreadable(error.strerror or str(error)), api
+            return Carried(Unreadable(error.strerror or str(error)), as_before), api
 
     def _finish(
         self, upload: Upload, progress: Progress, outcome: Outcome, decision: Decision

@@ -194,6 +194,8 @@ class Interrupted:
 
     reason: str
     bytes_sent: int = 0
+    body_complete: bool = False
+    """We cut it while the answer was awaited: the server may have stored the file."""
 
 
 Outcome = (

@@ -65,12 +65,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the row knew before this attempt."""
+    """What is known of the row: its attempts before this one, its doubt after it."""
 
     attempts: int = 0
     may_be_stored: bool = False
     body_complete: bool = False
     ask_first: bool = False
+    asked_complete: bool = False
     counts: bool = True
     """False while the server itself is in trouble: its failures are not the file's."""
 
@@ -122,15 +123,15 @@ def decide(  # noqa: C901, PLR0911, PLR0912  # one arm an outcome: the table of 
             return _as_before(state.PENDING, reason, facts)
         case Broken():
             return _broken(outcome, facts, limits, rng)
-        case ServerBusy(reason=reason, retry_after_s=asked, keeps_doubt=keeps, body_complete=whole):
+        case ServerBusy(reason=reason, retry_after_s=asked):
             return _wait(
                 reason,
                 facts,
                 limits,
                 rng,
                 asked_s=asked,
-                may_be_stored=facts.may_be_stored or keeps,
-                body_complete=facts.body_complete or (keeps and whole),
+                may_be_stored=facts.may_be_stored,
+                body_complete=facts.body_complete,
             )
         case Unclear(reason=reason):
             return _wait(reason, facts, limits, rng, may_be_stored=True, body_complete=True)
@@ -158,13 +159,14 @@ def decide(  # noqa: C901, PLR0911, PLR0912  # one arm an outcome: the table of 
                 may_be_stored=facts.may_be_stored,
                 body_complete=facts.body_complete,
             )
-        case Interrupted(reason=reason, bytes_sent=sent):
+        case Interrupted(reason=reason):
             return Decision(
                 state.PENDING,
                 reason,
-                may_be_stored=facts.may_be_stored or sent > 0,
+                may_be_stored=facts.may_be_stored,
                 body_complete=facts.body_complete,
                 ask_first=facts.ask_first,
+                asked_complete=facts.asked_complete,
             )
         case _:
             assert_never(outcome)
@@ -172,7 +174,7 @@ def decide(  # noqa: C901, PLR0911, PLR0912  # one arm an outcome: the table of 
 
 def _found_same(outcome: FoundSame, facts: Facts) -> Decision:
     """The server has it: from an attempt of ours (OK), or from before us (already synced)."""
-    ours = facts.may_be_stored
+    ours = outcome.ours
     words = "the server has it" if ours else "the same file was there before us"
     if outcome.unproven:
         words += ", unproven"
@@ -205,20 +207,26 @@ def _reserved(outcome: NameReserved, facts: Facts) -> Decision:
 
 
 def _broken(outcome: Broken, facts: Facts, limits: Limits, rng: Jitter) -> Decision:
-    """Bytes went out and no answer came: a doubt, counted only where the link is proven."""
-    whole = facts.body_complete or outcome.body_complete
+    """No answer came, after bytes went out: counted only where the link is proven."""
     if not outcome.link_proven:
         return Decision(
             state.PENDING,
             outcome.reason,
             error=outcome.reason,
-            may_be_stored=True,
-            body_complete=whole,
+            may_be_stored=facts.may_be_stored,
+            body_complete=facts.body_complete,
             ask_first=facts.ask_first,
+            asked_complete=facts.asked_complete,
             cut=True,
         )
     return _wait(
-        outcome.reason, facts, limits, rng, may_be_stored=True, body_complete=whole, cut=True
+        outcome.reason,
+        facts,
+        limits,
+        rng,
+        may_be_stored=facts.may_be_stored,
+        body_complete=facts.body_complete,
+        cut=True,
     )
 
 
@@ -248,6 +256,7 @@ def _as_before(after: State, reason: str, facts: Facts) -> Decision:
         may_be_stored=facts.may_be_stored,
         body_complete=facts.body_complete,
         ask_first=facts.ask_first,
+        asked_complete=facts.asked_complete,
     )
 
 
@@ -278,5 +287,6 @@ def _wait(
         may_be_stored=may_be_stored,
         body_complete=body_complete,
         ask_first=facts.ask_first,
+        asked_complete=facts.asked_complete,
         cut=cut,
     )

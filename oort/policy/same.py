@@ -54,7 +54,7 @@ Comparison = Same | Other | NeedsHash
 
 _STORED_UNCHANGED: Final = re.compile(r"[-\w.]+", re.ASCII)
 _NOT_KEPT: Final = re.compile(r"[^-\w.]")
-_SUFFIX: Final = re.compile(r"_[A-Za-z0-9]{7}")
+_SUFFIX: Final = re.compile(r"_[A-Za-z0-9]{7}((?:\.[^.]*)*)$")
 
 
 def compare(
@@ -113,24 +113,27 @@ def same_name(name: str, remote_name: str) -> bool:
 def may_be_name_of(name: str, remote_name: str) -> bool:
     """Tell whether the server may have made `remote_name` of the name we sent.
 
-    Its framework cuts everything up to the last slash or backslash, undoes HTML entities, drops
-    what cannot be printed, turns blanks into underscores, and appends `_` and seven characters
-    where the name was taken. Only together with an equal hash does this mean anything: copies of
-    one file under different names have equal hashes too.
+    Only together with an equal hash does this mean anything: copies of one file under different
+    names have equal hashes too.
     """
-    ours, theirs = _as_stored(name), _as_stored(remote_name)
-    if ours == theirs:
-        return True
-    stem, dot, extension = ours.rpartition(".")
-    if not stem:
-        stem, dot, extension = ours, "", ""
-    end = dot + extension
-    if not (theirs.startswith(stem) and theirs.endswith(end)):
-        return False
-    return _SUFFIX.fullmatch(theirs[len(stem) : len(theirs) - len(end)]) is not None
+    return as_stored(name) in possible_origins(remote_name)
 
 
-def _as_stored(name: str) -> str:
+def possible_origins(remote_name: str) -> frozenset[str]:
+    """Return what `as_stored` may have given for a file that has this name at the server.
+
+    Where the name was taken, Django appends `_` and seven characters to its stem.
+    """
+    stored = as_stored(remote_name)
+    return frozenset({stored, _SUFFIX.sub(r"\1", stored)})
+
+
+def as_stored(name: str) -> str:
+    """Return what Django makes of a file name, for comparing two of them.
+
+    It cuts everything up to the last slash or backslash, undoes HTML entities, drops what cannot
+    be printed, and turns blanks into underscores.
+    """
     # django.http.multipartparser.sanitize_file_name, then django.utils.text.get_valid_filename.
     name = re.split(r"[/\\]", html.unescape(_nfc(name)))[-1]
     name = "".join(character for character in name if character.isprintable()).strip()

@@ -1,0 +1,26 @@
+"""Everything that Oort asks of Arcsecond; the only importer of the client (`arcsecond`).
+
+    account.py    which key of whom is stored for an API server
+    ended.py      how a question ends that got no answer to use: errors and refusals as outcomes
+    reading.py    the server's JSON as frozen values, read leniently
+    client.py     `Remote`: one server as one worker thread sees it
+    checking.py   what `oort watch` asks before it adds a watch
+
+Nothing of requests is known here, and no file of the user is opened.
+"""
+
+from oort.remote.account import Account as Account
+from oort.remote.account import account as account
+from oort.remote.account import config_file as config_file
+from oort.remote.checking import WatchCheck as WatchCheck
+from oort.remote.checking import check_watch as check_watch
+from oort.remote.client import Absence as Absence
+from oort.remote.client import Remote as Remote
+from oort.remote.client import Reply as Reply
+from oort.remote.ended import Ended as Ended
+from oort.remote.ended import MayNotLookError as MayNotLookError
+from oort.remote.ended import NotThereError as NotThereError
+from oort.remote.ended import TooLongError as TooLongError
+from oort.remote.ended import is_passing as is_passing
+from oort.remote.ended import is_redirect as is_redirect
+from oort.remote.reading import RemoteTelescope as RemoteTelescope

@@ -1,0 +1,191 @@
+"""The server's JSON as frozen values, read leniently: what is missing or odd is None, never an error.
+
+Lists come as bare arrays in places and as pages in others; identifiers as `pk` or `id`; tags as a
+list or comma-joined (arcsecond-api: "Whatever is only A must be survived either way").
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from arcsecond.tags import find_sha256
+from oort.values import RemoteDataset, RemoteFile, Sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_BLANKS: Final = " \t\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteTelescope:
+    """A telescope as the server told; `longitude_deg` is east positive."""
+
+    uuid: str
+    name: str
+    longitude_deg: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A listing, or a part of one; `following` is the address of the next part."""
+
+    entries: Iterator[dict[str, Any]]
+    following: str | None = None
+
+
+class NoListingError(Exception):
+    """What was answered is no listing."""
+
+
+def page_of(content: bytes) -> Page:
+    """Return a listing's entries and where it goes on.
+
+    A bare array is decoded entry by entry, because it may be as long as the dataset; the iterator
+    raises NoListingError where it is cut. Raises NoListingError for anything else than a listing.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+        if text.lstrip(_BLANKS).startswith("["):
+            return Page(_entries_of(text))
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        raise NoListingError from None
+    if not isinstance(found, dict) or not isinstance(found.get("results"), list):
+        raise NoListingError
+    entries = [entry for entry in found["results"] if isinstance(entry, dict)]
+    return Page(iter(entries), _text(found.get("next")))
+
+
+def _entries_of(text: str) -> Iterator[dict[str, Any]]:
+    decoder = json.JSONDecoder()
+    at = _past_blanks(text, text.index("[") + 1)
+    closed = text[at : at + 1] == "]"
+    while not closed:
+        try:
+            entry, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            raise NoListingError from None
+        if isinstance(entry, dict):
+            yield entry
+        at = _past_blanks(text, at)
+        mark = text[at : at + 1]
+        if mark not in ("]", ","):
+            raise NoListingError
+        closed = mark == "]"
+        at = _past_blanks(text, at + 1)
+
+
+def _past_blanks(text: str, at: int) -> int:
+    while text[at : at + 1] and text[at] in _BLANKS:
+        at += 1
+    return at
+
+
+def dataset_of(found: object) -> RemoteDataset | None:
+    """Return a dataset, or None where it has no identifier."""
+    if not isinstance(found, dict) or not (uuid := _text(found.get("uuid"))):
+        return None
+    return RemoteDataset(
+        uuid=uuid.lower(),
+        name=_text(found.get("name")) or "",
+        telescope=_reference(found.get("telescope"), "uuid"),
+        files_count=_whole(found.get("data_files_count")),
+        created_at=_moment(found.get("creation_date")),
+    )
+
+
+def file_of(found: object) -> RemoteFile | None:
+    """Return a data file, or None where it has no identifier."""
+    if not isinstance(found, dict):
+        return None
+    pk = found.get("pk") if _is_identifier(found.get("pk")) else found.get("id")
+    if not _is_identifier(pk):
+        return None
+    tags = _tags(found.get("tags")) or _tags(found.get("tag_array"))
+    told = _text(found.get("sha256"))
+    hashed = told.lower() if told and _SHA256.fullmatch(told.lower()) else find_sha256(tags)
+    dataset = _reference(found.get("dataset"), "uuid")
+    return RemoteFile(
+        id=str(pk),
+        name=found["name"] if isinstance(found.get("name"), str) else "",
+        size=_whole(found.get("size")),
+        tags=tags,
+        dataset=dataset.lower() if dataset else None,
+        sha256=Sha256(hashed) if hashed else None,
+    )
+
+
+def telescope_of(found: object) -> RemoteTelescope | None:
+    """Return a telescope, or None where it has no identifier."""
+    if not isinstance(found, dict) or not (uuid := _text(found.get("uuid"))):
+        return None
+    place = found.get("coordinates")
+    longitude = place.get("longitude") if isinstance(place, dict) else None
+    return RemoteTelescope(
+        uuid=uuid.lower(), name=_text(found.get("name")) or "", longitude_deg=_number(longitude)
+    )
+
+
+def roles_of(profile: object) -> dict[str, str] | None:
+    """Return the role in each portal, by its subdomain; None where the profile does not tell."""
+    memberships = profile.get("memberships") if isinstance(profile, dict) else None
+    if not isinstance(memberships, list):
+        return None
+    roles: dict[str, str] = {}
+    for membership in memberships:
+        if not isinstance(membership, dict):
+            continue
+        portal = _reference(membership.get("organisation"), "subdomain")
+        if portal:
+            roles[portal] = (_text(membership.get("role")) or "").lower()
+    return roles
+
+
+def _text(value: object) -> str | None:
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    return value if isinstance(value, int) and value >= 0 else None
+
+
+def _number(value: object) -> float | None:
+    try:
+        return None if isinstance(value, bool) else float(value)  # type: ignore[arg-type]  # tried
+    except (TypeError, ValueError):
+        return None
+
+
+def _is_identifier(value: object) -> bool:
+    return (isinstance(value, int) and not isinstance(value, bool)) or bool(_text(value))
+
+
+def _reference(value: object, by: str) -> str | None:
+    """Return what names another object: its identifier, or the object itself."""
+    return _text(value.get(by)) if isinstance(value, dict) else _text(value)
+
+
+def _tags(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, list):
+        return ()
+    return tuple(tag for item in value if (tag := _reference(item, "name")))
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,109 @@
+"""What all attempts of one process share: who creates a dataset, what listings and routes told.
+
+None of it outlives the process: after a restart, or with a restored queue, the server is asked.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from oort.policy.outcome import Interrupted
+from oort.remote import Ended
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator
+
+    from oort.transfer.throttle import StopSignal
+    from oort.values import RemoteFile
+
+LISTING_LASTS_S: Final = 600.0
+"""So long a bulk listing answers for a dataset before another one is read."""
+
+_LOOK_S: Final = 0.2
+
+
+class Shared:
+    """Guarded by one lock each; any worker may call anything."""
+
+    def __init__(self, *, monotonic: Callable[[], float]) -> None:
+        self.turns = Turns()
+        self.listings = Listings(monotonic)
+        self._lock = threading.Lock()
+        self._facts: set[Hashable] = set()
+
+    def note(self, *fact: Hashable) -> None:
+        """Keep a fact for the life of the process: a route that works, a dataset of our making."""
+        with self._lock:
+            self._facts.add(fact)
+
+    def forget(self, *fact: Hashable) -> None:
+        """Keep it no more."""
+        with self._lock:
+            self._facts.discard(fact)
+
+    def knows(self, *fact: Hashable) -> bool:
+        """Tell whether the fact was noted."""
+        with self._lock:
+            return fact in self._facts
+
+
+class Turns:
+    """One worker at a time for each key, the others waiting until it is their turn, or time to stop."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._locks: dict[Hashable, tuple[threading.Lock, int]] = {}
+
+    @contextmanager
+    def of(self, key: Hashable, stop: StopSignal) -> Iterator[None]:
+        """Hold the turn of `key` for the time of the block. Raises Ended where `stop` came first."""
+        with self._lock:
+            turn, users = self._locks.get(key, (threading.Lock(), 0))
+            self._locks[key] = (turn, users + 1)
+        try:
+            while not turn.acquire(timeout=_LOOK_S):
+                if stop.is_set():
+                    raise Ended(Interrupted("the upload was cut"))
+            try:
+                yield
+            finally:
+                turn.release()
+        finally:
+            with self._lock:
+                turn, users = self._locks[key]
+                if users == 1:
+                    del self._locks[key]
+                else:
+                    self._locks[key] = (turn, users - 1)
+
+
+class Listings:
+    """Datasets that were listed at once, because many of their files are in doubt; by file name."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._kept: dict[str, tuple[float, dict[str, list[RemoteFile]] | None]] = {}
+
+    def keep(self, dataset: str, files: dict[str, list[RemoteFile]] | None) -> None:
+        """Keep a complete listing; None notes that it cannot be had, so that nobody tries soon."""
+        with self._lock:
+            self._kept[dataset] = (self._monotonic(), files)
+
+    def drop(self, dataset: str) -> None:
+        """Forget a listing: few doubts are left, and it takes memory."""
+        with self._lock:
+            self._kept.pop(dataset, None)
+
+    def is_due(self, dataset: str) -> bool:
+        """Tell whether a listing is to be read: none was, or long ago."""
+        with self._lock:
+            at, _files = self._kept.get(dataset, (float("-inf"), None))
+            return self._monotonic() - at > LISTING_LASTS_S
+
+    def of(self, dataset: str) -> dict[str, list[RemoteFile]] | None:
+        """Return the listing that is kept, None where there is none."""
+        with self._lock:
+            return self._kept.get(dataset, (0.0, None))[1]
