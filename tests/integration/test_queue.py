@@ -46,7 +46,8 @@ def claim(opened: OpenQueue, limit: int = 100) -> list[Upload]:
 
 
 def end(opened: OpenQueue, upload: Upload, outcome: Stored | ServerBusy | Broken) -> bool:
-    facts = Facts(upload.attempts, upload.may_be_stored, upload.body_complete, upload.ask_first)
+    sent_in_vain = isinstance(outcome, Broken)
+    facts = Facts(upload.attempts, upload.may_be_stored or sent_in_vain, ask_first=upload.ask_first)
     decision = decide(outcome, facts, Limits(), random.Random(1))
     ended = Ended(
         type(outcome).__name__,
