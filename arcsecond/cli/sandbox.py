@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from arcsecond.cli import output
 
 if TYPE_CHECKING:
     from arcsecond.sandbox.server import Ready
@@ -46,7 +49,8 @@ def sandbox(
     from arcsecond.sandbox.server import serve
 
     def announce(ready: Ready) -> None:
-        click.echo(json.dumps(asdict(ready)) if as_json else _words(ready))
+        output.say(json.dumps(asdict(ready)) if as_json else _words(ready))
+        sys.stdout.flush()
 
     serve(
         (storage or _default_storage()).absolute(),

@@ -2,12 +2,7 @@
 
 import sys
 
-from arcsecond.cli.sandbox import sandbox
-from arcsecond.errors import ArcsecondError
+from arcsecond.cli.main import main
 
 if __name__ == "__main__":
-    try:
-        sandbox(prog_name="arcsecond sandbox")
-    except ArcsecondError as error:
-        lines = [f"Error: {error}", *([f"Hint: {error.hint}"] if error.hint else [])]
-        sys.exit("\n".join(lines))
+    sys.exit(main(["sandbox", *sys.argv[1:]]))

@@ -395,18 +395,27 @@ def test_listings_come_in_pages_where_it_was_told_so(tmp_path: Path) -> None:
 # The process
 
 
-def test_the_announcement_for_people_names_everything(tmp_path: Path) -> None:
+def test_the_announcement_for_people_names_everything_and_its_commands_work(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "arcsecond.sandbox", "--port", "0", "--storage", str(tmp_path)]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     with process.stdout:
-        line = process.stdout.readline()
+        lines = [process.stdout.readline() for _ in range(9)]
+        for line in lines:
+            if line.startswith("  arcsecond "):
+                done = subprocess.run(
+                    [sys.executable, "-m", *line.split()],
+                    check=False,
+                    capture_output=True,
+                    text=True,
+                )
+                assert done.returncode == 0, done.stderr
         process.send_signal(signal.SIGINT)
-        rest = process.stdout.read()
+        lines += process.stdout.readlines()
     assert process.wait(20) == 0
-    assert "http://127.0.0.1:" in line
+    assert "http://127.0.0.1:" in lines[0]
     for word in ("username", "upload key", "access key", str(tmp_path), "arcsecond login"):
-        assert word in rest
+        assert word in "".join(lines)
 
 
 def test_a_storage_serves_one_sandbox_at_a_time(sandbox: Sandbox) -> None:
