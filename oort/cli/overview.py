@@ -21,6 +21,7 @@ Document = dict[str, Any]
 
 _IN_HAND: Final = ("New", "Preparing", "Uploading", "Finishing")
 _BAR_WIDTH: Final = 20
+_MOST_ATTENTION: Final = 20
 _STATE_STYLES: Final = {"missing": "red", "held": "yellow", "disabled": "dim"}
 
 
@@ -195,7 +196,7 @@ def _attention(document: Document) -> list[RenderableType]:
     """Return what needs a person, with the command to type."""
     from rich.text import Text
 
-    rows = document["attention"]
+    rows = document["attention"][:_MOST_ATTENTION]
     parts: list[RenderableType] = [Text("NEEDS YOU", style="bold")]
     for row in rows:
         parts.append(Text(f"{output.words(row['path'])}"))
