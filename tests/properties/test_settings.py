@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from oort import settings as subject
 from oort.errors import SettingsError
+from oort.policy.paths import pattern_error
 from oort.settings.reading import line_of
 from oort.values import Watch
 
@@ -45,7 +46,7 @@ watches = st.builds(
     tags=tags.filter(
         lambda found: not any(t.lower().startswith(("oort|", "arcsecond|")) for t in found)
     ),
-    include=st.lists(words, max_size=2).map(tuple),
+    include=st.lists(words.filter(lambda word: not pattern_error(word)), max_size=2).map(tuple),
     settle_s=st.none() | st.floats(0.1, 3600),
     raw=st.booleans(),
     new_only=st.booleans(),
