@@ -292,6 +292,8 @@ class Daemon:
         done = control.carry_out(self._store, self._clock, request.command, arguments)
         if request.command in ("pause", "resume"):
             self._paused = request.command == "pause"
+        if request.command == "baseline":
+            self._detection.apply(self._settings)
         if request.command == "retry":
             for watch, rel_path in control.looks(done):
                 self._detection.look_again(watch, rel_path)
@@ -347,7 +349,7 @@ class Daemon:
         }
 
     def _watch_told(self, watch: Watch) -> dict[str, Any]:
-        told = self._detection.told(watch.name)
+        told: dict[str, Any] = self._detection.told(watch.name)
         hold = self._gate.standing_reason(watch.name) or self._gate.hold(watch.name).reason
         if hold is not None and told.get("state") != "missing":
             told |= {"state": "held", "reason": hold}

@@ -6,6 +6,7 @@ machine's config.toml by the watch's name; the row says only which file.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -191,7 +192,7 @@ class AroundUpload:
 
     def root_trouble(self) -> str | None:
         """Return why nothing can be concluded from the watched folder just now."""
-        memory = self._common.store.memory_of(self._watch.name)
+        memory = self._common.store.memory_of(self._watch.name, os.fsencode(self._watch.path))
         before = None
         if memory.root_dev is not None and memory.root_ino is not None:
             before = RootIdentity(memory.root_dev, memory.root_ino)

@@ -399,13 +399,17 @@ class Queue:
 
     # -- watches -------------------------------------------------------------------------------
 
-    def memory_of(self, watch: str) -> WatchMemory:
-        """Return what is remembered of a watch."""
+    def memory_of(self, watch: str, root: bytes) -> WatchMemory:
+        """Return what is remembered of a watch of this folder."""
         with self._readers.connect() as connection:
             row = connection.execute(
                 select(
                     WATCHES.c.root_dev, WATCHES.c.root_ino, WATCHES.c.scanned, WATCHES.c.baselined
-                ).where(WATCHES.c.host == self._host, WATCHES.c.name == watch)
+                ).where(
+                    WATCHES.c.host == self._host,
+                    WATCHES.c.name == watch,
+                    WATCHES.c.root == root,
+                )
             ).first()
         return WatchMemory(*row) if row else WatchMemory()
 

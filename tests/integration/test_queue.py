@@ -227,7 +227,7 @@ def test_a_baseline_is_ignored_and_closed_to_the_scanner(opened: OpenQueue) -> N
     settle(opened, version("old.fits"))
 
     assert rows(opened) == [("old.fits", "ignored")]
-    assert opened.queue.memory_of("w").baselined
+    assert opened.queue.memory_of("w", ROOT).baselined
 
 
 def test_a_namesake_in_the_same_dataset_is_found(opened: OpenQueue) -> None:

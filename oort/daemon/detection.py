@@ -1,0 +1,214 @@
+"""Detection of all watches: one intake a watch, started, changed and ended as config.toml says."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from oort.daemon.desk import dataset_of, night_name
+from oort.daemon.intake import Intake
+from oort.daemon.intake_values import Callbacks, IntakeOptions, Neighbours
+from oort.detect.mounts import RootIdentity
+from oort.remote import config_file
+from oort.status import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from oort.clock import Clock
+    from oort.locations import Locations
+    from oort.queue.store import Queue
+    from oort.settings import Settings
+    from oort.values import FileVersion, Watch
+
+log = structlog.get_logger("oort.detection")
+
+STOP_S: Final = 2.0
+"""So long a stop waits for intakes: a thread in a dead disk's hands is left behind."""
+
+
+_QUESTION: Final = (
+    "which of the files in {path} were there before is not known: `oort watch {path} --new-only` "
+    "leaves out what lies there now, `oort watch {path} --no-new-only` sends it all"
+)
+
+
+@dataclass(slots=True)
+class _Running:
+    watch: Watch
+    intake: Intake
+
+
+class Detection:
+    """Owns the intakes; `apply` is called by one thread at a time, the rest by any."""
+
+    def __init__(
+        self,
+        store: Queue,
+        clock: Clock,
+        locations: Locations,
+        *,
+        on_news: Callable[[], None],
+        settings: Settings,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._locations = locations
+        self._on_news = on_news
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._running: dict[str, _Running] = {}
+        self._questions: dict[str, str] = {}
+        self._stopping = False
+
+    def apply(self, settings: Settings) -> None:
+        """Have one intake for each enabled watch, with the options that it has now."""
+        self._settings = settings
+        wanted = {watch.name: watch for watch in settings.watches if watch.enabled}
+        with self._lock:
+            for name, running in list(self._running.items()):
+                watch = wanted.get(name)
+                if watch is None or watch.path != running.watch.path:
+                    running.intake.begin_stop()
+                    del self._running[name]
+            for watch in wanted.values():
+                self._run(watch)
+
+    def _run(self, watch: Watch) -> None:
+        """Start a watch's intake, or give the one that runs its present options."""
+        options = self._options(watch)
+        neighbours = self._neighbours(watch)
+        running = self._running.get(watch.name)
+        if running is not None:
+            running.watch = watch
+            running.intake.reconfigure(watch, options, neighbours)
+            return
+        if self._stopping:
+            return
+        root = os.fsencode(watch.path)
+        memory = self._store.memory_of(watch.name, root)
+        if watch.new_only and not memory.baselined:
+            # Nobody told what lay there before: a hand-written watch, or a queue that was lost.
+            self._questions[watch.name] = _QUESTION.format(path=watch.path)
+            log.warning("watch.held", watch=watch.name, reason=self._questions[watch.name])
+            return
+        self._questions.pop(watch.name, None)
+        identity = None
+        if memory.root_dev is not None and memory.root_ino is not None:
+            identity = RootIdentity(memory.root_dev, memory.root_ino)
+        intake = Intake(
+            watch,
+            self._store,
+            self._clock,
+            options=options,
+            neighbours=neighbours,
+            callbacks=self._callbacks(watch.name, root),
+            first_scan=not memory.scanned,
+            root_identity=identity,
+        )
+        self._running[watch.name] = _Running(watch, intake)
+        intake.start()
+        log.info("watch.started", watch=watch.name, path=str(watch.path))
+
+    def _callbacks(self, name: str, root: bytes) -> Callbacks:
+        def scanned(first: bool) -> None:
+            if first:
+                self._store.remember(name, root, scanned=True)
+            self._on_news()
+
+        def known_by(identity: RootIdentity) -> None:
+            self._store.remember(name, root, root_dev=identity.dev, root_ino=identity.ino)
+
+        def describe(
+            version: FileVersion, header: Mapping[str, str]
+        ) -> tuple[str | None, str | None]:
+            watch = self._settings.watch(name)
+            night = night_name(header, version.mtime_ns)
+            if watch is None:
+                return night, None
+            return night, dataset_of(watch, version.rel_path, header, night, self._settings.host)
+
+        return Callbacks(
+            on_scanned=scanned, on_root=known_by, on_settled=self._on_news, describe=describe
+        )
+
+    def _options(self, watch: Watch) -> IntakeOptions:
+        settle_s, is_set = self._settings.settle_of(watch)
+        return IntakeOptions(
+            settle_s=settle_s,
+            settle_is_set=is_set,
+            rescan_s=self._settings.rescan_s,
+            poll_s=self._settings.poll_s,
+            truncated_after_s=self._settings.truncated_after_s,
+        )
+
+    def _neighbours(self, watch: Watch) -> Neighbours:
+        """Return what a watch must keep away from: our own files, and the other watches' folders."""
+        ours = (
+            self._locations.config_folder,
+            self._locations.state_folder,
+            config_file().parent,
+        )
+        others = [other.path for other in self._settings.watches if other.name != watch.name]
+        return Neighbours(
+            never=frozenset(_real(folder) for folder in ours),
+            inner=frozenset(_real(folder) for folder in others),
+        )
+
+    # -- from other threads ----------------------------------------------------------------------
+
+    def rescan(self) -> None:
+        """Have every watch scanned."""
+        for running in self._all():
+            running.intake.request_scan()
+
+    def look_again(self, watch: str, rel_path: bytes) -> None:
+        """Have one file looked at."""
+        with self._lock:
+            running = self._running.get(watch)
+        if running is not None:
+            running.intake.look_again(rel_path)
+
+    def told(self, watch: str) -> dict[str, Any]:
+        """Return how a watch is, as `oort status` shows it."""
+        with self._lock:
+            running = self._running.get(watch)
+            question = self._questions.get(watch)
+        if running is None:
+            return {"state": "held", "reason": question} if question else {}
+        news = running.intake.news
+        return {
+            "state": news.state,
+            "reason": news.reason,
+            "left_out": {str(name): count for name, count in news.left_out.items()},
+            "last_scan_at": iso(news.last_scan_at),
+            "missed_events": news.missed_events,
+            "unreadable": list(news.unreadable),
+        }
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether every intake's thread runs."""
+        return all(running.intake.is_alive for running in self._all())
+
+    def begin_stop(self) -> None:
+        """Have every intake end; returns at once."""
+        self._stopping = True
+        for running in self._all():
+            running.intake.begin_stop()
+
+    def stop(self) -> bool:
+        """Wait for the intakes to end; False where one hangs."""
+        return all([running.intake.stop(STOP_S) for running in self._all()])
+
+    def _all(self) -> list[_Running]:
+        with self._lock:
+            return list(self._running.values())
+
+
+def _real(folder: os.PathLike[str]) -> bytes:
+    return os.fsencode(os.path.realpath(folder))
