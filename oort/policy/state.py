@@ -59,7 +59,7 @@ TRANSITIONS: Final[dict[State, frozenset[State]]] = {
     CHECKING: (_ENDED | _TAKEN) - {CHECKING},
     SYNCING: (_ENDED | _TAKEN) - {SYNCING},
     UPLOADING: (_ENDED | _TAKEN | {TAGGING}) - {UPLOADING},
-    TAGGING: frozenset({DONE, PENDING, WAITING}),
+    TAGGING: frozenset({DONE, PENDING, WAITING, FAILED}),
     DONE: frozenset(),
     ALREADY_SYNCED: frozenset({PENDING, SETTLING}),
     IGNORED: frozenset({PENDING, SETTLING}),
