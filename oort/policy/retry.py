@@ -144,8 +144,10 @@ def decide(  # noqa: C901, PLR0911, PLR0912  # one arm an outcome: the table of 
             return Decision(state.NAME_CONFLICT, words, counted=True, error=words)
         case Unauthorised(reason=reason) | WatchRefused(reason=reason) | RootMissing(reason=reason):
             return _as_before(state.PENDING, reason, facts)
-        case FileRefused(reason=reason) | NotAllowed(reason=reason):
+        case FileRefused(reason=reason):
             return Decision(state.FAILED, reason, counted=True, error=reason)
+        case NotAllowed(reason=reason):
+            return _as_before(state.FAILED, reason, facts)  # the server was not asked
         case Changed(reason=reason):
             return _as_before(state.SETTLING, reason, facts)
         case Gone(reason=reason):
@@ -203,7 +205,7 @@ def _reserved(outcome: NameReserved, facts: Facts) -> Decision:
         f"{outcome.by} has the same name in the same dataset and other content; "
         "give each folder its own dataset: `oort watch FOLDER -d '{folder}'`"
     )
-    return Decision(state.NAME_CONFLICT, words, error=words)
+    return _as_before(state.NAME_CONFLICT, words, facts)
 
 
 def _broken(outcome: Broken, facts: Facts, limits: Limits, rng: Jitter) -> Decision:
@@ -252,7 +254,7 @@ def _as_before(after: State, reason: str, facts: Facts) -> Decision:
     return Decision(
         after,
         reason,
-        error=reason if after == state.PENDING else None,
+        error=None if after == state.SETTLING else reason,
         may_be_stored=facts.may_be_stored,
         body_complete=facts.body_complete,
         ask_first=facts.ask_first,
@@ -274,8 +276,8 @@ def _wait(
     """A passing failure: wait with jitter, or as the server asked; in the end Error, daily."""
     spent = facts.counts and facts.attempts + 1 >= limits.max_attempts
     after = state.FAILED if spent else state.WAITING
-    if asked_s is not None:
-        delay = min(max(asked_s, 0.0), MAX_RETRY_AFTER_S)
+    if asked_s is not None and asked_s > 0:  # `Retry-After: 0` is no wish, and no reason to hurry
+        delay = min(asked_s, MAX_RETRY_AFTER_S)
     else:
         delay = backoff_s(facts.attempts, limits, rng)
     return Decision(
