@@ -122,10 +122,10 @@ def _after_busy(
 ) -> Link:
     """The server answered with an error: the third file in a row holds the link."""
     troubled = link.troubled | {upload_id}
-    if link.is_online and len(troubled) < TROUBLED_FILES:
-        return replace(link, troubled=troubled)
     if link.state is LinkState.UNAUTHORISED:
         return link
+    if len(troubled) < TROUBLED_FILES and not link.server_in_trouble:
+        return replace(link, troubled=troubled)
     after = down(
         replace(link, troubled=troubled),
         f"the server is in trouble: {outcome.reason}",
