@@ -132,7 +132,13 @@ class Gate:
             self._links[api] = after
             old = self._holds.get(watch, FREE)
             new = holds.after_attempt(
-                old, outcome, now=now, mono=mono, max_s=self.max_s, rng=self._rng
+                old,
+                outcome,
+                upload_id=upload_id,
+                now=now,
+                mono=mono,
+                max_s=self.max_s,
+                rng=self._rng,
             )
             if new is FREE:
                 self._holds.pop(watch, None)

@@ -2,7 +2,8 @@
 
 A refused dataset, telescope or portal is the watch's trouble: its rows wait at no cost while other
 watches go on, and one row at a time tries whether the trouble is over. A server that refuses ten
-files in a row with the same words (a quota) refuses the watch, whatever it says of the file.
+files in a row with the same words (a quota) refuses the watch, whatever it says of the file. A
+watched folder that is not there holds its watch too, so that its rows are not tried in a circle.
 """
 
 from __future__ import annotations
@@ -10,7 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from oort.policy.outcome import FileRefused, FoundSame, Outcome, Stored, WatchRefused
+from oort.policy.outcome import (
+    FileRefused,
+    FoundSame,
+    Interrupted,
+    NotAllowed,
+    Outcome,
+    RootMissing,
+    Stored,
+    WatchRefused,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,7 +42,10 @@ class Hold:
     tries: int = 0
     try_at_mono: float = 0.0
     words: str | None = None
-    alike: int = 0
+    alike: frozenset[int] = frozenset()
+    """The uploads that the server refused with `words`, one after the other."""
+    root_missing: bool = False
+    """Held because the watched folder is not there, not by the server."""
 
     @property
     def is_held(self) -> bool:
@@ -44,20 +57,33 @@ FREE: Final = Hold()
 
 
 def after_attempt(
-    hold: Hold, outcome: Outcome, *, now: datetime, mono: float, max_s: float, rng: Jitter
+    hold: Hold,
+    outcome: Outcome,
+    *,
+    upload_id: int,
+    now: datetime,
+    mono: float,
+    max_s: float,
+    rng: Jitter,
 ) -> Hold:
     """Return what stands against the watch after an attempt at one of its files."""
+    if hold.root_missing and not isinstance(outcome, RootMissing | Interrupted | NotAllowed):
+        hold = FREE  # the file was looked for below the root, so the root is there again
     match outcome:
         case Stored() | FoundSame():
             return FREE
+        case RootMissing(reason=reason):
+            # A look at a folder costs the server nothing: it is tried every few seconds.
+            held = _held(hold, reason, now=now, mono=mono, max_s=FIRST_TRY_S, rng=rng)
+            return replace(held, root_missing=True)
         case WatchRefused(reason=reason):
             return _held(hold, reason, now=now, mono=mono, max_s=max_s, rng=rng)
         case FileRefused(reason=reason):
-            alike = hold.alike + 1 if hold.words == reason else 1
+            alike = hold.alike | {upload_id} if hold.words == reason else frozenset({upload_id})
             counted = replace(hold, words=reason, alike=alike)
-            if alike < ALIKE:
-                return counted
-            return _held(counted, reason, now=now, mono=mono, max_s=max_s, rng=rng)
+            if len(alike) >= ALIKE or hold.reason == reason:
+                return _held(counted, reason, now=now, mono=mono, max_s=max_s, rng=rng)
+            return _tried_again(counted, mono=mono, rng=rng)
         case _:
             return hold
 
@@ -78,8 +104,15 @@ def _held(
     )
 
 
+def _tried_again(hold: Hold, *, mono: float, rng: Jitter) -> Hold:
+    """Have a held watch tried with another file soon: this one was refused for its own sake."""
+    if not hold.is_held or mono < hold.try_at_mono:
+        return hold
+    return replace(hold, try_at_mono=mono + rng.uniform(0.8 * FIRST_TRY_S, FIRST_TRY_S))
+
+
 def as_watch_trouble(hold: Hold, outcome: Outcome) -> Outcome:
     """Return the outcome as the row must see it: a refusal that holds the watch is not the file's."""
-    if isinstance(outcome, FileRefused) and hold.is_held:
+    if isinstance(outcome, FileRefused) and hold.reason == outcome.reason:
         return WatchRefused(outcome.reason, outcome.http_status, outcome.bytes_sent)
     return outcome
