@@ -291,7 +291,7 @@ def _watch(view: View, watch: Watch) -> dict[str, Any]:
         now_in, reason = "missing", f"{watch.path} is not there"
     return {
         "name": watch.name,
-        "path": str(watch.path),
+        "path": printable(os.fsencode(watch.path)),
         "state": now_in,
         "reason": reason,
         "dataset": watch.dataset,

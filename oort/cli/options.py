@@ -21,6 +21,9 @@ CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 10
 PATH: Final = click.Path(path_type=Path)
 """A path as it was typed; one that is not UTF-8 keeps its bytes."""
 
+TYPED: Final = click.Path()
+"""The same as text: `./7` stays what it is, and is no `7`."""
+
 
 @dataclass
 class Invocation:

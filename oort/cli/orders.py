@@ -8,24 +8,50 @@ from typing import TYPE_CHECKING, Any
 from oort.errors import OortError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Sequence
+
+    from oort.values import Watch
 
 
-def which(files: Iterable[Path]) -> dict[str, Any]:
+def which(typed: Sequence[str], watches: Sequence[Watch]) -> dict[str, Any]:
     """Return the IDs and the absolute paths among what was typed; digits alone are an ID."""
-    typed = [str(file) for file in files]
-    ids = [int(text) for text in typed if text.isascii() and text.isdigit()]
-    paths = [os.path.abspath(text) for text in typed if not (text.isascii() and text.isdigit())]  # noqa: PTH100  # keeps links and bytes as typed
-    return {"ids": ids, "paths": paths}
+    return {
+        "ids": [int(text) for text in typed if _is_id(text)],
+        "paths": [as_watched(text, watches) for text in typed if not _is_id(text)],
+    }
 
 
-def give(command: str, arguments: dict[str, Any]) -> int:
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def as_watched(path: str, watches: Sequence[Watch]) -> str:
+    """Return the absolute path by which a watch knows a file, whichever links led to it."""
+    absolute, real = os.path.abspath(path), os.path.realpath(path)  # noqa: PTH100  # bytes that are no UTF-8 and links as typed must survive
+    for watch in watches:
+        if _below(absolute, str(watch.path)) is not None:
+            return absolute
+    for watch in watches:
+        rest = _below(real, os.path.realpath(watch.path))
+        if rest is not None:
+            return str(watch.path / rest)
+    return absolute
+
+
+def _below(path: str, folder: str) -> str | None:
+    """Return the rest of `path` below `folder`, None where it does not lie there."""
+    start = folder.rstrip(os.sep) + os.sep
+    return path[len(start) :] if path.startswith(start) else None
+
+
+def give(command: str, typed: Sequence[str], **arguments: object) -> int:
     """Have it carried out; return how many rows moved. Raises OortError for what was refused."""
+    from oort.cli import options
     from oort.daemon import control
-    from oort.locations import locate
 
-    told = control.ask(locate(), command, arguments)
+    here = options.here(last_good=True)
+    asked = {**which(typed, here.settings.watches), **arguments}
+    told = control.ask(here.locations, command, asked)
     moved, refused = int(told.get("moved", 0)), list(told.get("refused", []))
     if not refused:
         return moved

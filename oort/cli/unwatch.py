@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oort.cli import options, output
+from oort.cli.planning import is_same_folder
 from oort.errors import OortError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def _find(settings: Settings, watch: str) -> Watch:
         return by_name
     folder = Path(watch).expanduser().absolute()
     for candidate in settings.watches:
-        if candidate.path in {folder, folder.resolve()}:
+        if is_same_folder(candidate.path, folder):
             return candidate
     raise OortError(
         f"{output.words(watch)} is neither the name of a watch nor a watched folder",
