@@ -32,7 +32,3 @@ def compare(size: int, sha256: str, remote: RemoteFile) -> Likeness:
         return Likeness.OTHER
     return Likeness.UNPROVEN
 
-
-def can_differ_only_by_hash(size: int, remote: RemoteFile) -> bool:
-    """Tell whether the local file must be read to compare: the sizes alone do not decide."""
-    return remote.size in (None, size) and remote.sha256 is not None

@@ -7,6 +7,7 @@ reach the server's view of a single file.
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -151,9 +152,10 @@ class RemoteIndex:
 def gist(name: str) -> str:
     """Return what stays of a name whatever a server does to it: its last part's letters and digits.
 
-    Django, for one, turns blanks into underscores and drops signs.
+    Django, for one, turns blanks into underscores and drops signs. A quote travels as `%22` and
+    stays so at some servers; HTML entities are undone by others.
     """
-    last = re.split(r"[/\\]", name)[-1]
+    last = html.unescape(re.split(r"[/\\]", name)[-1]).replace('"', "%22")
     return "".join(c for c in unicodedata.normalize("NFKC", last).casefold() if c.isalnum())
 
 
