@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, BinaryIO
 
+from arcsecond.endpoint import answer_error
 from arcsecond.errors import (
     ArcsecondError,
     BodyChangedError,
@@ -19,7 +20,7 @@ from arcsecond.multipart import MultipartBody
 from arcsecond.tags import join, sha256_tag
 from arcsecond.upload.datafiles import RemoteFile, parse_file
 from arcsecond.upload.patience import is_passing_status
-from arcsecond.upload.remote import refusal, retry_after
+from arcsecond.upload.remote import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -127,7 +128,7 @@ def post(
         )
         on_body(body)
         try:
-            answer = remote.transport.request("POST", remote.path("/datafiles/"), body=body)
+            answer = remote.transport.request("POST", remote.path("datafiles/"), body=body)
         except NotReachedError as error:
             return Again(error)
         except BrokenError as error:
@@ -163,7 +164,7 @@ def _judge(answer: Answer, file: LocalFile, body: MultipartBody, form: Form) -> 
     status = answer.http_status
     if answer.says_name_taken():
         return NameTaken(body.sha256)
-    error = refusal(answer, "not taken")
+    error = answer_error(answer, "the server did not take it")
     has_json_reason = status not in (400, 422) or answer.is_json
     if is_passing_status(status) or not has_json_reason:
         may_be_stored = status in _GATEWAY

@@ -70,7 +70,7 @@ class _Doubt:
 class Carrier:
     """One connection, of the caller's, that brings files to the context's dataset.
 
-    `stop` ends every wait; `names` are those of the other local files, so that a file of equal
+    `stop` ends everything, `end_waits` what waits to be tried again; `names` are those of the other local files, so that a file of equal
     content is not taken for this one under another name; `tags` and `is_raw` go with each file
     instead of the context's own.
     """
@@ -81,6 +81,7 @@ class Carrier:
         transport: Transport,
         *,
         stop: threading.Event | None = None,
+        end_waits: threading.Event | None = None,
         throttle: Throttle | None = None,
         names: Container[str] = (),
         tags: tuple[str, ...] | None = None,
@@ -94,7 +95,7 @@ class Carrier:
         self._tags = context.tags if tags is None else tags
         self._is_raw = context.is_raw if is_raw is None else is_raw
         self._on_block = on_block
-        self._patience = Patience(self._stop)
+        self._patience = Patience(end_waits or self._stop)
         self._transport = transport
         self.remote = context.remote(self._transport, self._patience)
         self._body: MultipartBody | None = None
@@ -239,15 +240,12 @@ class Carrier:
             return
         tags = [*stored.tags, *(t for t in form.all_tags(sha256) if t in missing)]
         try:
-            answer = self.remote.send("PATCH", f"/datafiles/{stored.id}/", {"tags": tags})
-        except CancelledError:
-            return
+            self.remote.resource("datafiles/").update(stored.id, json={"tags": tags})
+        except AnswerError as error:
+            self._context.tags_are_ignored = True
+            log.warning("the server does not keep the tags: %s", error)
         except ArcsecondError as error:
             log.warning("the tags of %s were not written: %s", stored.name, error)
-            return
-        if not answer.is_success:
-            self._context.tags_are_ignored = True
-            log.warning("the server does not keep the tags: %s", answer.words())
 
     def _taken(
         self,

@@ -10,20 +10,23 @@ import unicodedata
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
+from arcsecond.endpoint import answer_error
 from arcsecond.errors import AnswerError, ArcsecondError, InputError, NotLoggedInError
 from arcsecond.upload.datafiles import uuid_of
-from arcsecond.upload.remote import document, is_not_there, refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from arcsecond.config import ArcsecondConfig
+    from arcsecond.endpoint import Resource
     from arcsecond.upload.remote import Remote
 
 LONGEST_NAME = 100
 """Characters of a dataset's name that the server takes."""
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+_KEY_REFUSED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _MAY_NOT_UPLOAD = frozenset({"", "guest", "visitor", "viewer", "observer", "candidate", "invited"})
 
 
@@ -64,38 +67,34 @@ def check_account(remote: Remote, config: ArcsecondConfig) -> str:
             f"no key is stored for {config.api_name} ({config.api_server})",
             hint="Log in with `arcsecond login`.",
         )
-    answer = remote.send(
+    answer = remote.transport.request(
         "POST",
-        "/auth/key/verify/",
-        {"username": config.username, "key": key.reveal()},
+        "auth/key/verify/",
+        json={"username": config.username, "key": key.reveal()},
         authenticated=False,
     )
-    if answer.http_status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED):
+    if answer.http_status in _KEY_REFUSED:
         raise AnswerError(
             f"{config.api_server} does not accept the stored key of {config.username}",
             status=answer.http_status,
             words=answer.words(),
             hint="Log in again with `arcsecond login`.",
         )
-    if not answer.is_success:
-        raise refusal(answer, "the account could not be checked")
-    if answer.content.strip() and not answer.is_json:
-        document(answer, "the account")
+    if not answer.is_success or (answer.content.strip() and not answer.is_json):
+        raise answer_error(answer, config.api_server)
     return config.username
 
 
 def check_portal(remote: Remote, portal: str, username: str) -> str:
     """Verify that the account is a member of the portal, or higher, and return the portal's name."""
-    answer = remote.get_global(f"/organisations/{quote(portal, safe='')}/")
-    if answer.http_status == HTTPStatus.NOT_FOUND:
-        raise AnswerError(
+    organisation = _read(remote.resource_of_all("organisations/"), portal)
+    if organisation is None:
+        raise ArcsecondError(
             f"there is no portal {portal!r}",
-            status=answer.http_status,
+            status=HTTPStatus.NOT_FOUND,
             hint="Give its subdomain, as in <subdomain>.arcsecond.io.",
         )
-    organisation = document(answer, f"portal {portal!r}")
-    answer = remote.get_global(f"/profiles/{quote(username, safe='')}/")
-    role = _role(document(answer, f"the profile of {username}"), portal)
+    role = _role(remote.resource_of_all("profiles/").read(username), portal)
     if role is None or role.lower() in _MAY_NOT_UPLOAD:
         known = "is not a member" if role is None else f"is only {role or 'without a role'}"
         raise ArcsecondError(
@@ -108,23 +107,19 @@ def check_portal(remote: Remote, portal: str, username: str) -> str:
 
 def find_telescope(remote: Remote, uuid_or_alias: str) -> Telescope:
     """Return the telescope of that UUID or alias; raises ArcsecondError when there is none."""
-    what = f"telescope {uuid_or_alias!r}"
-    if "/" not in uuid_or_alias and uuid_or_alias not in (".", ".."):
-        answer = remote.get(f"/telescopes/{quote(uuid_or_alias, safe='')}/")
-        if answer.http_status != HTTPStatus.NOT_FOUND:
-            found = _telescope(document(answer, what))
-            if found is not None:
-                return found
+    telescopes = remote.resource("telescopes/")
+    found = _telescope(_read(telescopes, uuid_or_alias))
+    if found is not None:
+        return found
     # A 404 proves nothing for an alias: one with a dot may never reach the server's view.
-    for item in remote.items("/telescopes/", what="the list of telescopes"):
-        found = _telescope(item)
-        if found is not None and uuid_or_alias.lower() in (
-            found.uuid.lower(),
-            (_text(item, "alias") or "").lower(),
-        ):
-            return found
+    for page in telescopes.pages():
+        for item in page:
+            found = _telescope(item)
+            aliases = (_text(item, "uuid"), _text(item, "alias"))
+            if found and uuid_or_alias.lower() in (each.lower() for each in aliases if each):
+                return found
     raise ArcsecondError(
-        f"there is no {what}{remote.where}",
+        f"there is no telescope {uuid_or_alias!r}{remote.where}",
         hint="List them with `arcsecond telescopes`; give the UUID or the alias.",
         status=HTTPStatus.NOT_FOUND,
     )
@@ -155,17 +150,17 @@ def find_dataset(remote: Remote, uuid_or_name: str) -> Dataset:
 
 def datasets_named(remote: Remote, name: str) -> list[Dataset]:
     """Return all datasets of that name, oldest first; the server's own filter may be loose."""
-    items = remote.items("/datasets/", params={"name": name}, what="the list of datasets")
-    found = (parse_dataset(item) for item in items)
+    pages = remote.resource("datasets/").pages(name=name)
+    found = (parse_dataset(item) for page in pages for item in page)
     same = [each for each in found if each is not None and normal_name(each.name) == name]
     unique = {each.uuid: each for each in same}
     return sorted(unique.values(), key=lambda each: each.created)
 
 
-def parse_dataset(item: object) -> Dataset | None:
-    """Read one dataset from JSON; None if it is no object with a UUID."""
+def parse_dataset(item: Mapping[str, object]) -> Dataset | None:
+    """Read one dataset; None if it has no UUID."""
     uuid = _text(item, "uuid")
-    if not isinstance(item, dict) or uuid is None:
+    if not uuid:
         return None
     count = item.get("data_files_count")
     return Dataset(
@@ -190,20 +185,25 @@ def check_telescope_of(dataset: Dataset, telescope: Telescope | None) -> None:
 
 
 def _dataset_by_uuid(remote: Remote, uuid: str) -> Dataset:
-    what = f"dataset {uuid}"
-    try:
-        found = parse_dataset(document(remote.get(f"/datasets/{uuid}/"), what))
-    except AnswerError as error:
-        if not is_not_there(error):
-            raise
-        found = None
-    if found is None:
+    found = _read(remote.resource("datasets/"), uuid)
+    dataset = None if found is None else parse_dataset(found)
+    if dataset is None:
         raise ArcsecondError(
-            f"there is no {what}{remote.where}",
+            f"there is no dataset {uuid}{remote.where}",
             hint="List them with `arcsecond datasets`.",
             status=HTTPStatus.NOT_FOUND,
         )
-    return found
+    return dataset
+
+
+def _read(resource: Resource, identifier: str) -> Mapping[str, object] | None:
+    """Return one object; None if the server says that there is none."""
+    try:
+        return resource.read(identifier)
+    except AnswerError as error:
+        if error.status == HTTPStatus.NOT_FOUND:
+            return None
+        raise
 
 
 def _role(profile: object, portal: str) -> str | None:
@@ -218,7 +218,7 @@ def _role(profile: object, portal: str) -> str | None:
     return None
 
 
-def _telescope(item: object) -> Telescope | None:
+def _telescope(item: Mapping[str, object] | None) -> Telescope | None:
     uuid = _text(item, "uuid")
     return Telescope(uuid, _text(item, "name") or "") if uuid else None
 

@@ -31,4 +31,3 @@ def compare(size: int, sha256: str, remote: RemoteFile) -> Likeness:
     if remote.size is None or remote.from_oort:
         return Likeness.OTHER
     return Likeness.UNPROVEN
-

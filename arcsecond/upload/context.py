@@ -23,7 +23,7 @@ from arcsecond.transport import Transport
 from arcsecond.upload import checks
 from arcsecond.upload.datafiles import DataFiles, RemoteIndex
 from arcsecond.upload.patience import TRIES, Patience, is_passing
-from arcsecond.upload.remote import Remote, document, refusal
+from arcsecond.upload.remote import Remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -219,20 +219,16 @@ class _Creation:
         form: dict[str, object] = {"name": name}
         if telescope is not None:
             form["telescope"] = telescope.uuid
-        answer = self._remote.send("POST", "/datasets/", form)
-        what = f"dataset {name!r} could not be created"
-        created = checks.parse_dataset(document(answer, what))
+        created = checks.parse_dataset(self._remote.resource("datasets/").create(json=form))
         if created is None:
             raise UnclearAnswerError(
-                f"{what}: the server's answer names no UUID", status=answer.http_status
+                f"dataset {name!r}: the server's answer names no UUID", status=HTTPStatus.CREATED
             )
         return replace(created, name=name)
 
 
 def _attach(remote: Remote, dataset: Dataset, telescope: Telescope) -> Dataset:
-    answer = remote.send("PATCH", f"/datasets/{dataset.uuid}/", {"telescope": telescope.uuid})
-    if not answer.is_success:
-        raise refusal(answer, f"dataset {dataset.name!r} could not be attached to its telescope")
+    remote.resource("datasets/").update(dataset.uuid, json={"telescope": telescope.uuid})
     return replace(dataset, telescope=telescope.uuid)
 
 

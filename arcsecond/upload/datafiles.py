@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from arcsecond.errors import AnswerError
 from arcsecond.tags import find_sha256
 from arcsecond.upload.patience import is_passing_status
-from arcsecond.upload.remote import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
@@ -163,17 +163,16 @@ class DataFiles:
     """The data files of one dataset, asked for over one connection."""
 
     def __init__(self, remote: Remote, dataset: str) -> None:
-        self._remote = remote
         self._dataset = dataset
-        self._folder = f"/datasets/{quote(dataset, safe='')}/datafiles/"
+        self._files = remote.resource(f"datasets/{quote(dataset, safe='')}/datafiles/")
 
     def listing(self) -> Iterator[RemoteFile]:
         """Yield all of them; raises ArcsecondError when the listing cannot be read to its end."""
-        pages = {"page_size": str(PAGE_SIZE)}
-        for item in self._remote.items(self._folder, params=pages):
-            file = parse_file(item)
-            if file is not None and self._is_ours(file):
-                yield file
+        for page in self._files.pages(page_size=PAGE_SIZE):
+            for item in page:
+                file = parse_file(item)
+                if file is not None and self._is_ours(file):
+                    yield file
 
     def named(self, name: str) -> RemoteFile | None:
         """Ask for one file by its name; None if that shows none, which proves nothing yet.
@@ -183,11 +182,12 @@ class DataFiles:
         """
         if "/" in name or name in (".", ".."):
             return None
-        answer = self._remote.get(f"{self._folder}{quote(name, safe='')}/")
-        status = answer.http_status
-        if status in FORBIDDEN or is_passing_status(status):
-            raise refusal(answer, "the server could not be asked for the file")
-        file = parse_file(answer.json()) if answer.is_success else None
+        try:
+            file = parse_file(self._files.read(name))
+        except AnswerError as error:
+            if error.status in FORBIDDEN or is_passing_status(error.status):
+                raise
+            return None
         return file if file is not None and file.name == name and self._is_ours(file) else None
 
     def in_listing(

@@ -33,6 +33,8 @@ class Plan:
     there: int = 0
     """Of these, how many have a namesake of the same size in the dataset."""
     there_volume: int = 0
+    not_to_send_volume: int = 0
+    """Bytes of all that is there, or will fail before a byte of it is sent."""
     differing: int = 0
     """How many have a namesake of another size there: they will fail."""
     renamed: dict[bytes, RemoteFile] = field(default_factory=dict)
@@ -52,9 +54,9 @@ class Plan:
         return self.files - self.there - self.differing - len(self.renamed) - self.doubled
 
     @property
-    def volume_left(self) -> int:
-        """Bytes of what may have to be sent: all but what is there."""
-        return self.volume - self.there_volume - self.renamed_volume
+    def volume_to_send(self) -> int:
+        """Bytes of these."""
+        return self.volume - self.not_to_send_volume
 
 
 def make_plan(root: Path, index: RemoteIndex, hash_of: Callable[[LocalFile], str | None]) -> Plan:
@@ -84,13 +86,17 @@ def _count(plan: Plan, found: LocalFile | LeftOut, index: RemoteIndex) -> None:
     if name in plan.names:
         plan.doubles.add(name)
         plan.doubled += 1
+        plan.not_to_send_volume += found.size
         return
     plan.names.add(name)
     namesake = index.named(name)
-    if namesake is not None and namesake.size in (None, found.size):
+    if namesake is None:
+        return
+    plan.not_to_send_volume += found.size
+    if namesake.size in (None, found.size):
         plan.there += 1
         plan.there_volume += found.size
-    elif namesake is not None:
+    else:
         plan.differing += 1
 
 
@@ -101,12 +107,16 @@ def _find_renamed(
     sizes = {file.size for file in by_hash.values()}
     if not by_hash:
         return
+    seen: set[str] = set()
     for found in walk(plan.root):
-        if isinstance(found, LeftOut) or index.named(found.name) is not None:
+        if isinstance(found, LeftOut) or found.name in seen or found.name in index:
             continue
+        if found.name in plan.doubles:
+            seen.add(found.name)
         if found.size not in sizes and None not in sizes:
             continue
         there = by_hash.pop(hash_of(found), None)  # one local file for each
         if there is not None:
             plan.renamed[found.rel_path] = there
             plan.renamed_volume += found.size
+            plan.not_to_send_volume += found.size

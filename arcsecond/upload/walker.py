@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from arcsecond.errors import AnswerError, ArcsecondError, InputError
 from arcsecond.multipart import printable_name
@@ -90,13 +91,6 @@ class Progress:
     """What really crossed the wire, second tries included."""
 
 
-class Watcher(Protocol):
-    """Is told a few times a second, by the thread that called, how far it is."""
-
-    def __call__(self, progress: Progress) -> None:
-        """Show it."""
-
-
 def walk_folder_and_upload(
     context: UploadContext, folder: str | os.PathLike[str], *, workers: int = WORKERS
 ) -> Report:
@@ -131,10 +125,13 @@ class FolderUpload:
             raise InputError("at least one worker is needed")
         self.plan = plan
         self.report = Report(files=plan.files + len(plan.unreadable))
+        self.took_s = 0.0
+        """How long the run took."""
         self._context = context
         self._workers = workers
         self._throttle = throttle
         self._stop = threading.Event()
+        self._end_waits = threading.Event()
         self._transports: list[Transport] = []
         self._lock = threading.Lock()  # guards everything below
         self._carriers: list[Carrier] = []
@@ -168,8 +165,12 @@ class FolderUpload:
                 index.add(there, sent_as=printable_name(rel_path.rsplit(b"/", 1)[-1]))
         return cls(context, plan, workers=workers, throttle=throttle)
 
-    def run(self, watcher: Watcher | None = None) -> Report:
-        """Bring the files; Ctrl-C in the calling thread stops cleanly and is told in the report."""
+    def run(self, watcher: Callable[[Progress], None] | None = None) -> Report:
+        """Bring the files; Ctrl-C in the calling thread stops cleanly and is told in the report.
+
+        `watcher` is told a few times a second, in the calling thread, how far it is.
+        """
+        started = time.monotonic()
         for left_out in self.plan.unreadable:
             error = ArcsecondError(f"cannot be read: {left_out.words}")
             self._note_failure(str(left_out), Result(Status.ERROR, Substatus.ERROR, error))
@@ -179,6 +180,7 @@ class FolderUpload:
         finally:
             for transport in self._transports:
                 transport.close()
+            self.took_s = time.monotonic() - started
         if self._defect is not None:
             raise self._defect
         report = self.report
@@ -189,6 +191,7 @@ class FolderUpload:
         """Cut what is in hand and begin nothing more; from any thread, returns at once."""
         self.report.was_stopped = True
         self._stop.set()
+        self._end_waits.set()
         for carrier in list(self._carriers):
             carrier.cancel()
 
@@ -207,7 +210,7 @@ class FolderUpload:
         self,
         items: Iterator[_Item],
         bring: Callable[[Carrier, _Item], Result],
-        watcher: Watcher | None,
+        watcher: Callable[[Progress], None] | None,
     ) -> None:
         """Let the workers take the items one by one, until there are no more or it is stopped."""
         self._connect()
@@ -241,6 +244,7 @@ class FolderUpload:
                 self._context,
                 transport,
                 stop=self._stop,
+                end_waits=self._end_waits,
                 throttle=self._throttle,
                 names=self.plan.names,
             )
@@ -308,10 +312,12 @@ class FolderUpload:
         self.report.counts[result.status, result.substatus] += 1
         self.report.failures.append(Failure(path, result.substatus, error))
         limit = _IN_A_ROW.get(result.trouble)
-        if limit is None or (result.trouble is Trouble.FILE and not isinstance(error, AnswerError)):
+        of_the_server = isinstance(error, AnswerError) or result.trouble is not Trouble.FILE
+        if limit is None or not of_the_server:
             return
         reason = (result.trouble, str(error) if result.trouble is Trouble.FILE else "")
         self._in_a_row[reason] += 1
         if self._in_a_row[reason] >= limit and not self._no_more:
             self._no_more = True
             self.report.gave_up = error
+            self._end_waits.set()  # what waits to be tried again is not tried either
