@@ -47,14 +47,20 @@ class BodyUnreadableError(Exception):
 def unacknowledged_bytes(sock: socket.socket | None) -> int | None:
     """Return how many bytes the kernel holds that the other side has not confirmed.
 
-    None where the kernel does not tell (only Linux does here, tcp(7) SIOCOUTQ).
+    None where the kernel does not tell (only Linux does here, tcp(7) SIOCOUTQ), and where the other
+    side has gone: after its reset the kernel would name the same number for ever.
     """
     if sys.platform != "linux" or sock is None:
         return None
     import fcntl
+    import select
     import termios
 
     try:
+        ended = select.poll()
+        ended.register(sock, select.POLLRDHUP)  # POLLERR and POLLHUP are told unasked
+        if ended.poll(0):
+            return None
         answer = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
     except (OSError, ValueError):  # closed meanwhile
         return None
