@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -102,27 +102,21 @@ def test_a_gateway_that_lost_the_answer_leaves_one_copy(
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "kind", "is_stored"),
+    "answer",
     [
-        (201, "<html>Welcome</html>", "text/html", False),
-        (204, "", "text/plain", True),
-        (201, '{"pk": ', "application/json", True),
-        (201, "[1]", "application/json", False),
+        {"status": 201, "body": "<html/>", "content_type": "text/html", "stored": False},
+        {"status": 204, "body": "", "content_type": "text/plain", "stored": True},
+        {"status": 201, "body": '{"pk": ', "content_type": "application/json", "stored": True},
+        {"status": 201, "body": "[1]", "content_type": "application/json", "stored": False},
     ],
 )
 def test_a_success_that_proves_nothing_is_settled_by_asking(
-    sandbox: Sandbox,
-    context: UploadContext,
-    folder: Path,
-    status: int,
-    body: str,
-    kind: str,
-    is_stored: bool,
+    sandbox: Sandbox, context: UploadContext, folder: Path, answer: dict[str, Any]
 ) -> None:
-    sandbox.rule(**UPLOADS, status=status, body=body, content_type=kind, stored=is_stored, times=1)
+    sandbox.rule(**UPLOADS, **answer, times=1)
     assert send(context, folder) == (*OK, None)
     assert stored(sandbox) == {"a.fits": 300_000}
-    assert len(sandbox.uploads()) == (1 if is_stored else 2)
+    assert len(sandbox.uploads()) == (1 if answer["stored"] else 2)
 
 
 def test_the_server_says_how_long_to_wait(

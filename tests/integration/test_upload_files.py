@@ -219,7 +219,7 @@ def _afresh(context: UploadContext) -> UploadContext:
 def test_a_name_that_is_no_utf8_arrives_with_escapes_and_is_found_again(
     sandbox: Sandbox, context: UploadContext, tmp_path: Path
 ) -> None:
-    names = [b"bad\xff.fits", 'quo"te.fits'.encode(), "étoile ☆.fits".encode(), b"100%.fits"]
+    names = [b"bad\xff.fits", b'quo"te.fits', "étoile ☆.fits".encode(), b"100%.fits"]
     folder = write_files(tmp_path / "data", {raw_name(name): name for name in names})
     assert walk_folder_and_upload(context, folder).counts == {OK: 4}
     assert "bad\\xff.fits" in stored(sandbox) or "xff.fits" in stored(sandbox)
