@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import socket
 import ssl
 import struct
@@ -200,7 +201,7 @@ class Wire:
         moved_at = time.monotonic()
         delay = 0.001
         waiting = unacknowledged_bytes(self._socket)
-        while waiting is not None and waiting > _DRAINED_BYTES:
+        while waiting is not None and waiting > _DRAINED_BYTES and not has_news(self._socket):
             self._cut.wait(delay)
             self.stop_if_cancelled()
             delay = min(2 * delay, _SLICE_S)
@@ -214,6 +215,18 @@ class Wire:
         if self._socket is not None:
             with contextlib.suppress(OSError):  # it is gone already: sending will tell
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, value)
+
+
+def has_news(sock: Any) -> bool:
+    """Tell whether an answer, an end or a reset has come: what waits to be sent tells no more.
+
+    A socket that was reset keeps its count of unsent bytes, and nobody would ever take them.
+    """
+    if not hasattr(select, "poll"):  # Windows, where nothing is waited for anyway
+        return False
+    poll = select.poll()
+    poll.register(sock, select.POLLIN | select.POLLERR | select.POLLHUP)
+    return bool(poll.poll(0))
 
 
 class _Connection(HTTPConnection):

@@ -203,7 +203,7 @@ class Detection:
 
     def stop(self) -> bool:
         """Wait for the intakes to end; False where one hangs."""
-        return all([running.intake.stop(STOP_S) for running in self._all()])
+        return all(running.intake.stop(STOP_S) for running in self._all())
 
     def _all(self) -> list[_Running]:
         with self._lock:
