@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from arcsecond.sandbox import accounts, datafiles, datasets, resources, switchboard
 from arcsecond.sandbox.answers import RefusedError, instead, json_answer, page
-from arcsecond.sandbox.exchange import Clock, Exchange, GoneError, Key, Record
+from arcsecond.sandbox.exchange import Exchange, GoneError, Key, Record, Waiting
 from arcsecond.sandbox.faults import Rules
 from arcsecond.sandbox.forms import fill, new_form
 from arcsecond.sandbox.routes import Route, View, find
@@ -50,7 +50,7 @@ class SandboxApp:
         self.store = store
         self.page_size = page_size
         self.rules = Rules()
-        self.clock = Clock()
+        self.waiting = Waiting()
         self.requests: deque[Record] = deque(maxlen=REQUESTS_KEPT)
         self.listener: Listener | None = None
         self._faults = faults
@@ -73,22 +73,22 @@ class SandboxApp:
             receive,
             store=self.store,
             rules=self.rules,
-            clock=self.clock,
+            waiting=self.waiting,
             page_size=self.page_size,
             number=next(self._numbers),
         )
-        if self._faults and exchange.path.startswith(switchboard.PREFIX):
-            answer = await switchboard.answer(self, exchange)
-        else:
-            self.requests.append(exchange.record)
-            try:
+        try:
+            if self._faults and exchange.path.startswith(switchboard.PREFIX):
+                answer = await switchboard.answer(self, exchange)
+            else:
+                self.requests.append(exchange.record)
                 answer = await self._answer_under_rules(exchange)
-            except GoneError:
-                await exchange.until_gone()
-                return
-            finally:
-                exchange.record.done = True
-            exchange.record.status = answer.status_code
+                exchange.record.status = answer.status_code
+        except GoneError:
+            await exchange.until_gone()
+            return
+        finally:
+            exchange.record.done = True
         answer.headers.setdefault("date", formatdate(usegmt=True))
         await answer(scope, receive, send)
 
@@ -108,7 +108,7 @@ class SandboxApp:
         if plan.close:
             answer.headers["connection"] = "close"
         if plan.delay_s:
-            await self.clock.wait(plan.delay_s)
+            await self.waiting.wait(plan.delay_s)
         if plan.kill and plan.kill.after_bytes is None:
             exchange.kill()
         if plan.drop and plan.drop.when == "after":

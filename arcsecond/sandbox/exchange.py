@@ -67,7 +67,7 @@ class Record:
 
 
 @dataclass(slots=True)
-class Clock:
+class Waiting:
     """Waiting that ends early when the server does."""
 
     closing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -90,14 +90,14 @@ class Exchange:
         *,
         store: Store,
         rules: Rules,
-        clock: Clock,
+        waiting: Waiting,
         page_size: int | None,
         number: int,
     ) -> None:
         self.store = store
         self.page_size = page_size
         self.rules = rules
-        self.clock = clock
+        self.waiting = waiting
         self.method: str = scope["method"]
         self.full_path: str = scope["path"]
         self.path = self.full_path
@@ -152,7 +152,7 @@ class Exchange:
             narrow(self.transport)
         while not self.record.body_complete:
             if self.plan.read_bytes_per_s == 0:
-                await self.clock.wait(None)
+                await self.waiting.wait(None)
                 self.cut()
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -164,7 +164,7 @@ class Exchange:
             self.meddle()
             if self.plan.read_bytes_per_s:
                 due_at = began_at + self.record.bytes_received / self.plan.read_bytes_per_s
-                await self.clock.wait(due_at - asyncio.get_running_loop().time())
+                await self.waiting.wait(due_at - asyncio.get_running_loop().time())
             if chunk:
                 yield chunk
 
@@ -181,9 +181,8 @@ class Exchange:
         kill, self.plan.kill = self.plan.kill, None
         if kill is not None:
             with suppress(ProcessLookupError):
-                os.kill(
-                    kill.pid, getattr(signal, "SIGKILL", signal.SIGTERM)
-                )  # Windows has no SIGKILL
+                # Windows has no SIGKILL; its SIGTERM is as hard.
+                os.kill(kill.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
     async def drain(self) -> None:
         """Read the body and forget it."""

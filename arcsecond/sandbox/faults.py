@@ -182,7 +182,7 @@ def parse(ident: int, asked: Mapping[str, Any]) -> Rule:
     """Return the rule that was asked for; raises RuleError for what it does not know."""
     for name, value in asked.items():
         if name not in _CHECKS:
-            raise RuleError(f"{name} is unknown; known are {', '.join(_CHECKS)}, refuse")
+            raise RuleError(f"unknown: {name}; known: {', '.join(_CHECKS)}, refuse")
         check, words = _CHECKS[name]
         if not check(value):
             raise RuleError(f"{name}: {words}")

@@ -89,7 +89,7 @@ class Listener(uvicorn.Server):
         self._stop_listening()
         for sock in (*(sockets or ()), *((self._held,) if self._held else ())):
             sock.close()
-        self._app.clock.closing.set()
+        self._app.waiting.closing.set()
         await self._until_idle()
         for connection in list(self.server_state.connections):
             reset(connection.transport)

@@ -335,7 +335,7 @@ def test_records_without_a_file_can_be_made(box: Sandbox, dataset: str) -> None:
 @pytest.mark.parametrize(
     ("rule", "words"),
     [
-        ({"statsu": 500}, "statsu is unknown"),
+        ({"statsu": 500}, "unknown: statsu"),
         ({"status": 99}, "an HTTP status"),
         ({"path": "("}, "a regular expression"),
         ({"body": "x"}, "goes with status"),
