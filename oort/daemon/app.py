@@ -136,7 +136,7 @@ class Daemon:
         settings = self._settings
         clock = self._clock
         self._paused = bool(self._store.read_note("paused"))
-        self._gate = Gate(clock, self._jitter(), on_change=self._wake)
+        self._gate = Gate(clock, self._jitter(), on_change=self._link_changed)
         self._gate.max_s = settings.link_retry_max_s
         self._accounts = Accounts(self._gate)
         self._throttle = TokenBucket(None, monotonic=clock.monotonic)
@@ -307,6 +307,11 @@ class Daemon:
 
     def _wake(self) -> None:
         self._dispatcher.wake()
+
+    def _link_changed(self) -> None:
+        """A link or a watch is held or free again: dispatch, and tell it at once."""
+        self._dispatcher.wake()
+        self._jobs.run_now("beat")
 
     # -- the beat --------------------------------------------------------------------------------
 

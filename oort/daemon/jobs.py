@@ -78,7 +78,9 @@ class Jobs:
         return bool(thread is not None and thread.is_alive())
 
     def run_now(self, name: str) -> None:
-        """Have a job run as soon as a thread is free."""
+        """Have a job run as soon as a thread is free; nothing before the start or after the end."""
+        if not self._scheduler.running:
+            return
         self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))  # noqa: TID251  # the scheduler's own clock
 
     def after_clock_step(self, now: datetime) -> None:

@@ -38,7 +38,7 @@ def test_server_down_at_start_costs_no_attempt(
     home.wait_for(OK=5)
     assert arrived(sandbox.files(), files)
     assert {row["attempts"] for row in home.json("uploads")} == {1}
-    assert home.status()["link"]["state"] == "online"
+    wait_until(lambda: home.status()["link"]["state"] == "online", what=home.told)
 
 
 def test_outage_in_the_middle(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
