@@ -290,6 +290,23 @@ def drop_keys(api_name: str) -> bool:
     return had
 
 
+def mend_modes() -> None:
+    """Close config.ini and its folder to others, with a warning, where they are open."""
+    if os.name == "nt":  # modes mean nothing there; the profile folder's access list protects it
+        return
+    for path, mode in ((config_folder(), 0o700), (_real_path(), 0o600)):
+        try:
+            found = stat.S_IMODE(path.stat().st_mode)
+            # A folder that is not ours alone (/tmp, a home with a web page in it) is left as it is.
+            if found & 0o077 and not found & stat.S_ISVTX and path != Path.home():
+                path.chmod(mode)
+                log.warning("%s was open to others (mode %o): mended to %o", path, found, mode)
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            log.warning("%s is open to others and belongs to somebody else", path)
+
+
 def _must_be_known(parser: configparser.RawConfigParser, name: str) -> None:
     if not _is_api(parser, name):
         raise InputError(
@@ -361,17 +378,18 @@ def _read() -> configparser.RawConfigParser:
 
 
 def _write(parser: configparser.RawConfigParser) -> None:
-    # A file that is a link elsewhere stays one: what it points at is replaced.
-    path = Path(os.path.realpath(config_file()))
-    folder = config_folder()
+    path = _real_path()
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _mend_modes(folder, 0o700)
-        if path.exists():
-            _mend_modes(path, 0o600)
+        config_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+        mend_modes()
         _replace(path, parser)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _real_path() -> Path:
+    # A file that is a link elsewhere stays one: what it points at is replaced.
+    return Path(os.path.realpath(config_file()))
 
 
 def _replace(path: Path, parser: configparser.RawConfigParser) -> None:
@@ -397,12 +415,3 @@ def _fsync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _mend_modes(path: Path, mode: int) -> None:
-    if os.name == "nt":  # modes mean nothing there; the profile folder's access list protects it
-        return
-    found = stat.S_IMODE(path.stat().st_mode)
-    if found & 0o077:
-        log.warning("%s was open to others (mode %o): mended to %o", path, found, mode)
-        path.chmod(mode)

@@ -353,6 +353,7 @@ class _Adapter(HTTPAdapter):
         self._proxy = proxy
         self._ca_bundle = ca_bundle
         self._pool: Any = None
+        self._tls: ssl.SSLContext | None = None
         self._forwards = proxy is not None and origin.startswith("http:")
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
 
@@ -383,7 +384,9 @@ class _Adapter(HTTPAdapter):
             self.proxy_manager_for(self._proxy) if self._proxy else self.poolmanager
         )
         manager.pool_classes_by_scheme = {"http": Pool, "https": TLSPool}
-        options = {"ssl_context": _tls(self._ca_bundle)} if parts.scheme == "https" else {}
+        if parts.scheme == "https" and self._tls is None:
+            self._tls = tls_context(self._ca_bundle)  # once: reading the bundle takes 20 ms
+        options = {"ssl_context": self._tls} if self._tls else {}
         pool: Any = manager.connection_from_host(
             parts.hostname, parts.port, parts.scheme, pool_kwargs=options
         )
@@ -391,7 +394,8 @@ class _Adapter(HTTPAdapter):
         return pool
 
 
-def _tls(ca_bundle: str | None) -> ssl.SSLContext:
+def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
+    """Return a context that verifies by `ca_bundle`, the environment's bundle, or requests' own."""
     bundle = (
         ca_bundle
         or os.environ.get("REQUESTS_CA_BUNDLE")

@@ -39,8 +39,9 @@ def login(
     """
     key_type, key = _which_key(key_type, key, upload_key=upload_key, access_key=access_key)
     config = asked().config()
-    from_stdin = key == STDIN
-    if from_stdin:
+    if key == STDIN and sys.stdin.isatty():
+        key = None  # a person types it: asked for below, hidden
+    elif key == STDIN:
         if username is None:
             raise click.UsageError("The key comes from stdin: give --username too.")
         key = sys.stdin.readline().strip()

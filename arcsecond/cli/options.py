@@ -31,8 +31,9 @@ class Asked:
 
     def config(self) -> ArcsecondConfig:
         """Return the API server to use: `--api`, ARCSECOND_API, the chosen one, `cloud`."""
-        from arcsecond.config import ArcsecondConfig
+        from arcsecond.config import ArcsecondConfig, mend_modes
 
+        mend_modes()
         return ArcsecondConfig(self.api)
 
     def trace(self) -> Callable[[str], None] | None:

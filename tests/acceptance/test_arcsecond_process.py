@@ -121,7 +121,7 @@ def test_version_and_help_end_with_0() -> None:
     assert run("-h").stdout == run("--help").stdout
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "upload"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_and_debug(command: str) -> None:
     done = run(command, "--help")
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import re
+import select
 import socket
+import ssl
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -28,7 +32,6 @@ from tests.support.raw_server import ANSWER, Connection, RawServer
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
     from pathlib import Path
 
@@ -396,6 +399,37 @@ def test_an_interrupt_while_sending_is_a_reset() -> None:
         assert server.result()[0] == "reset"  # type: ignore[index]  # record_the_end's
 
 
+SENDER = """
+import io, sys
+from arcsecond.multipart import MultipartBody
+from arcsecond.transport import Transport
+
+body = MultipartBody(fields=[], file=io.BytesIO(bytes(2**26)), filename="a", size=2**26)
+Transport(sys.argv[1]).request("POST", "datafiles/", body=body)
+"""
+
+
+def test_a_killed_process_leaves_a_reset_and_no_end() -> None:
+    """Who is killed can say nothing more; the kernel says it for him."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def handler(connection: Connection) -> str:
+        connection.read_head()
+        connection.read_body(100_000)
+        begun.set()
+        go_on.wait(30)
+        return connection.how_it_ends()
+
+    with RawServer(handler) as server:
+        process = subprocess.Popen([sys.executable, "-c", SENDER, server.url])
+        wait_until(begun.is_set)
+        process.kill()
+        process.wait()
+        go_on.set()
+
+        assert server.result() == "reset"
+
+
 def cancelled_by_another_thread(
     transport: Transport, when: Callable[[], object], body: MultipartBody | None
 ) -> CancelledError:
@@ -508,11 +542,48 @@ def test_loopback_is_never_reached_through_a_proxy(monkeypatch: pytest.MonkeyPat
 
 def test_the_environments_proxy_is_used_for_other_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     with RawServer(answers()) as proxy:
-        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("HTTP_PROXY", proxy.url.replace("//", "//ludwig:word@"))
         with Transport("http://dome.example.org", allow_http=True) as transport:
             transport.request("GET", "telescopes/")
 
+        assert b"Proxy-Authorization: Basic bHVkd2lnOndvcmQ=" in proxy.result()  # type: ignore[operator]  # bytes
         assert proxy.result().startswith(b"GET http://dome.example.org/telescopes/ HTTP/1.1")  # type: ignore[attr-defined]  # bytes
+
+
+def test_a_tunnel_through_a_proxy_carries_tls_to_the_server(
+    authority: trustme.CA, ca_bundle: Path
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("dome.example.org").configure_cert(context)
+    with RawServer(keep_answering, tls=context) as server:
+
+        def tunnel(connection: Connection) -> bytes:
+            head = connection.read_head()
+            connection.sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            with socket.create_connection(("127.0.0.1", server.port)) as onwards:
+                ends = {connection.sock: onwards, onwards: connection.sock}
+                while ends:
+                    for end in select.select(list(ends), [], [])[0]:
+                        if data := end.recv(65536):
+                            ends[end].sendall(data)
+                        else:
+                            ends = {}
+                            break
+            return head
+
+        with (
+            RawServer(tunnel) as proxy,
+            Transport(
+                "https://dome.example.org", key=KEY, proxy=proxy.url, ca_bundle=str(ca_bundle)
+            ) as transport,
+        ):
+            for _ in range(2):
+                answer = transport.request("POST", "datafiles/", body=body_of(MEGABYTE))
+                assert answer.http_status == 201
+            transport.close()
+
+            assert (proxy.accepted, server.accepted) == (1, 1)
+            assert KEY.reveal().encode() not in proxy.result()  # type: ignore[operator]  # bytes
 
 
 def test_netrc_is_never_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -551,8 +622,14 @@ def keep_answering(connection: Connection) -> None:
         connection.sock.sendall(ANSWER)
 
 
-def test_the_connection_is_kept_alive() -> None:
-    with RawServer(keep_answering) as server, Transport(server.url) as transport:
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_the_connection_is_kept_alive(
+    encrypted: bool, server_tls: ssl.SSLContext, ca_bundle: Path
+) -> None:
+    with (
+        RawServer(keep_answering, tls=server_tls if encrypted else None) as server,
+        Transport(server.url, ca_bundle=str(ca_bundle)) as transport,
+    ):
         for _ in range(3):
             transport.request("POST", "datafiles/", body=body_of(1000))
 
@@ -606,8 +683,6 @@ def authority() -> trustme.CA:
 
 @pytest.fixture(scope="session")
 def server_tls(authority: trustme.CA) -> ssl.SSLContext:
-    import ssl
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     return context

@@ -105,6 +105,34 @@ def test_wrong_modes_are_mended_with_a_warning(caplog: pytest.LogCaptureFixture)
     assert "up-load" not in caplog.text
 
 
+def test_wrong_modes_are_mended_before_a_command_reads(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    config.mend_modes()
+    assert not config_file().parent.exists()
+
+    path = write(PUBLISHED)
+    path.chmod(0o640)
+    config.mend_modes()
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "was open to others (mode 640)" in caplog.text
+
+
+def test_a_folder_that_others_use_too_is_left_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "like-tmp"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    monkeypatch.setenv("ARCSECOND_CONFIG_DIR", str(folder))
+
+    config.add_api("dome", "http://127.0.0.1:9000")
+
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o1777
+    assert stat.S_IMODE(config_file().stat().st_mode) == 0o600
+
+
 def test_a_link_to_a_file_elsewhere_stays_one(tmp_path: Path) -> None:
     path = write("")
     path.unlink()
