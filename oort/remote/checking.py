@@ -60,9 +60,10 @@ def check_watch(
     )
     try:
         remote.check_key()
+        roles = remote.roles()  # also proves that it is Arcsecond that answers, no hotel's page
         return WatchCheck(
             account=remote.account,
-            role=_role(remote, portal),
+            role=_role(remote, roles, portal),
             telescope=_telescope(remote, telescope, portal),
             dataset=_dataset(remote, dataset, portal),
         )
@@ -82,7 +83,7 @@ def _remedy(ended: Ended, api: str) -> str | None:
             return None
 
 
-def _role(remote: Remote, portal: str | None) -> str | None:
+def _role(remote: Remote, roles: dict[str, str] | None, portal: str | None) -> str | None:
     if portal is None:
         return None
     if not remote.has_portal(portal):
@@ -90,7 +91,6 @@ def _role(remote: Remote, portal: str | None) -> str | None:
             f"there is no portal {portal} at {remote.account.server}",
             hint="A portal is named by its subdomain: the first word of its address.",
         )
-    roles = remote.roles()
     if roles is None:
         return None
     role = roles.get(portal)
