@@ -36,6 +36,7 @@ check: $(VENV)/.installed-dev  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typing/public_api.py
 	$(BIN)/lint-imports
 
 format: $(VENV)/.installed-dev  ## let ruff mend what it can
