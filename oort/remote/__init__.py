@@ -17,6 +17,7 @@ from oort.remote.checking import check_watch as check_watch
 from oort.remote.client import Absence as Absence
 from oort.remote.client import Remote as Remote
 from oort.remote.client import Reply as Reply
+from oort.remote.ended import CUT as CUT
 from oort.remote.ended import Ended as Ended
 from oort.remote.ended import MayNotLookError as MayNotLookError
 from oort.remote.ended import NotThereError as NotThereError

@@ -25,6 +25,7 @@ from oort.policy.outcome import Interrupted, Unauthorised, WatchRefused
 from oort.policy.same import same_name
 from oort.remote.account import account, config_of
 from oort.remote.ended import (
+    CUT,
     Ended,
     MayNotLookError,
     NotThereError,
@@ -357,7 +358,7 @@ class Remote:
                 sha256=body.sha256,
             )
         except ArcsecondError as error:
-            raise ended_by(error) from None
+            raise ended_by(error, of_upload=True) from None
         if answer.http_status == HTTPStatus.UNAUTHORIZED:
             raise self._unauthorised(answer)
         reply = self._reply(answer, printable(filename))
@@ -376,7 +377,7 @@ class Remote:
         hashed = () if sha256 is None else (sha256_tag(sha256),)
         path = f"{_at(portal)}datafiles/{_quoted(file_id)}/"
         answer = self._ask("PATCH", path, json={"tags": list(dict.fromkeys((*hashed, *tags)))})
-        if answer.http_status == HTTPStatus.NOT_FOUND:
+        if answer.http_status == HTTPStatus.NOT_FOUND and answer.is_json:
             raise NotThereError(answer.words())
         self._check(answer, "the file's tags")
 
@@ -387,7 +388,7 @@ class Remote:
     ) -> Answer:
         """Ask once. Raises the client's errors, and Ended where there is nothing to ask with."""
         if self.cancelled.is_set():
-            raise Ended(Interrupted("the upload was cut"))
+            raise Ended(Interrupted(CUT))
         if asked.get("authenticated", True) and not self.account.has_upload_right:
             raise Ended(
                 Unauthorised(

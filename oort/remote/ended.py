@@ -17,6 +17,7 @@ from arcsecond.errors import (
     BrokenError,
     CancelledError,
     NotReachedError,
+    TransportError,
 )
 from oort.policy.outcome import (
     Broken,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from arcsecond.answer import Answer
+
+CUT: Final = "the upload was cut"
 
 _WAIT: Final = frozenset(
     {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
@@ -86,30 +89,24 @@ def clamped(retry_after_s: float | None) -> float | None:
     return min(max(retry_after_s, 0.0), MAX_RETRY_AFTER_S)
 
 
-def ended_by(error: ArcsecondError) -> Ended:
-    """Return the end that an error of the client is, as far as the client can tell."""
+def ended_by(error: ArcsecondError, *, of_upload: bool = False) -> Ended:
+    """Return the end that an error of the client is, as far as the client can tell.
+
+    The bytes of a question are none of the file's: they are counted for an upload alone.
+    """
+    sent, complete = 0, False
+    if of_upload and isinstance(error, TransportError):
+        sent, complete = error.bytes_sent, error.body_complete
     match error:
         case NotReachedError():
             return Ended(NotReached(error.message))
         case CancelledError():
-            return Ended(
-                Interrupted(
-                    "the upload was cut",
-                    bytes_sent=error.bytes_sent,
-                    body_complete=error.body_complete and error.bytes_sent > 0,
-                )
-            )
+            return Ended(Interrupted(CUT, bytes_sent=sent, body_complete=complete))
         case BodyChangedError():
-            return Ended(Changed(error.message, bytes_sent=error.bytes_sent))
+            return Ended(Changed(error.message, bytes_sent=sent))
         case BrokenError():
             return Ended(
-                Broken(
-                    error.message,
-                    bytes_sent=error.bytes_sent,
-                    # A question has no body: nothing of it can be complete.
-                    body_complete=error.body_complete and error.bytes_sent > 0,
-                    link_proven=False,
-                )
+                Broken(error.message, bytes_sent=sent, body_complete=complete, link_proven=False)
             )
         case _:
             # An answer that is no answer (too long, `next` elsewhere), or an address, a proxy or

@@ -176,14 +176,15 @@ def _namesake(hand: Hand, dataset: RemoteDataset, held: HeldFile, reply: Reply) 
     sent, status = reply.bytes_sent, reply.http_status
     match hand.ask(dataset.uuid, held):
         case SameThere(file, same):
-            ours = hand.doubt.may_be_stored
+            # As the row was claimed: an attempt whose body we asked for in vain may have been slow.
+            ours = hand.upload.may_be_stored
             return hand.found_same(file, same, ours=ours, held=held, reply=reply)
         case OtherThere(reason):
             return FoundOther(reason, bytes_sent=sent, http_status=status)
         case NotThere():
             words = f"{reply.words}; but the server shows no such file"
             return FoundOther(words, bytes_sent=sent, http_status=status)
-        case MayNotLook() if hand.doubt.body_complete:
+        case MayNotLook() if hand.upload.body_complete:
             return FoundSame(
                 remote_id=None,
                 remote_name=printable(hand.upload.name),

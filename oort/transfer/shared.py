@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from oort.policy.outcome import Interrupted
-from oort.remote import Ended
+from oort.remote import CUT, Ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -65,7 +65,7 @@ class Turns:
         try:
             while not turn.acquire(timeout=_LOOK_S):
                 if stop.is_set():
-                    raise Ended(Interrupted("the upload was cut"))
+                    raise Ended(Interrupted(CUT))
             try:
                 yield
             finally:

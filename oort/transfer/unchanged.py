@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Self
 from oort.detect.opening import NotRegularError, OutsideRootError, open_beneath
 from oort.policy.outcome import Changed, Interrupted, NotAllowed, Unreadable
 from oort.policy.version import FileVersion
-from oort.remote import Ended
+from oort.remote import CUT, Ended
 from oort.values import Sha256
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class HeldFile:
         except OSError as error:
             raise Ended(unreadable(error)) from None
         if sha256 is None:
-            raise Ended(Interrupted("the upload was cut"))
+            raise Ended(Interrupted(CUT))
         if not self.is_unchanged():
             raise Ended(Changed("it changed while it was being read"))
         return sha256

@@ -1,4 +1,4 @@
-"""What the integration tests share: a real queue in a folder of its own."""
+"""What the integration tests share: a real queue in a folder of its own, nights of attempts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import pytest
 from oort.clock import SystemClock
 from oort.queue.database import Database, sqlite_url
 from oort.queue.opening import OpenQueue
+from tests.support.attempts import Night
+from tests.support.sandbox import running_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support.sandbox import Sandbox
 
 
 @pytest.fixture
@@ -21,3 +25,16 @@ def opened(tmp_path: Path) -> Iterator[OpenQueue]:
     queue = OpenQueue(database, host="", clock=SystemClock())
     yield queue
     queue.close()
+
+
+@pytest.fixture(scope="session")
+def lasting_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """Run one sandbox for all nights: its files stay, so each night has a dataset of its own."""
+    with running_sandbox(tmp_path_factory.mktemp("lasting") / "sandbox") as running:
+        yield running
+
+
+@pytest.fixture
+def night(lasting_sandbox: Sandbox, tmp_path: Path) -> Night:
+    """Return a watched folder `dome` and a dataset name that no other test has; all rules are off."""
+    return Night(lasting_sandbox, tmp_path / "dome")

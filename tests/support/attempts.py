@@ -5,6 +5,7 @@ The server is a real process and the file lies on a real disk; only the queue is
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
 
 API = "sandbox"
+_NUMBERS = itertools.count(1)
 HOST = "dome-pc"
 
 
@@ -143,15 +145,52 @@ class Surroundings:
 
 
 class Night:
-    """A watched folder, and attempts at its files."""
+    """A watched folder whose files go into a dataset of its own, and attempts at them."""
 
-    def __init__(self, folder: Path, **options: Any) -> None:
+    def __init__(self, sandbox: Sandbox | None, folder: Path, **options: Any) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        defaults: dict[str, Any] = {"name": "night", "path": folder, "api": API, "dataset": "M31"}
+        defaults: dict[str, Any] = {
+            "name": "night",
+            "path": folder,
+            "api": API,
+            "dataset": f"night {next(_NUMBERS)}",
+        }
         self.watch = Watch(**(defaults | options))
         self.around = Surroundings.of(self.watch)
         self.read_timeout_s = 20.0
-        self.remote: Remote | None = None
+        self.connect_timeout_s = 5.0
+        self._sandbox = sandbox
+        if sandbox is not None:
+            sandbox.clear()
+            sandbox.forget_requests()
+            log_in(sandbox)
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """The server."""
+        assert self._sandbox is not None
+        return self._sandbox
+
+    def watch_with(self, **options: Any) -> None:
+        """Change the watch's options."""
+        self.watch = replace(self.watch, **options)
+        self.around.watch = self.watch
+
+    def restart(self) -> None:
+        """Forget all that a process knows, and what the queue knows of datasets."""
+        self.around = Surroundings.of(self.watch)
+
+    @property
+    def dataset(self) -> str:
+        """The UUID of the watch's dataset, which the server has already or gets now."""
+        for found in self.sandbox.get("/datasets/").json():
+            if found["name"] == self.watch.dataset:
+                return str(found["uuid"])
+        return self.sandbox.create_dataset(self.watch.dataset)
+
+    def stored(self) -> list[dict[str, Any]]:
+        """Return what the server has in the watch's datasets."""
+        return [file for file in self.sandbox.files() if file["dataset"] == self.watch.dataset]
 
     def write(self, name: str, content: bytes = b"SIMPLE  =                    T" * 100) -> Path:
         """Write a file into the watched folder."""
@@ -197,10 +236,11 @@ class Night:
 
     def try_once(self, row: Upload, remote: Remote | None = None) -> Carried:
         """Make one attempt, with a connection of its own unless one is given."""
-        own = Remote(API, connect_timeout_s=5.0, read_timeout_s=self.read_timeout_s)
-        self.remote = remote or own
+        own = Remote(
+            API, connect_timeout_s=self.connect_timeout_s, read_timeout_s=self.read_timeout_s
+        )
         try:
-            return carry(self.order(row), self.remote, self.around)
+            return carry(self.order(row), remote or own, self.around)
         finally:
             own.close()
 
