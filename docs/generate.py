@@ -9,6 +9,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import click
+
+from arcsecond.cli.main import arcsecond as arcsecond_group
+from oort.cli.main import cli as oort_group
 from oort.policy import state
 from oort.settings.fields import FIELDS, WATCH_FIELDS
 
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
     from oort.settings.fields import Field
 
 HERE: Final = Path(__file__).parent
+
+_HELP_WIDTH: Final = 100
 
 _STATES: Final[dict[State, str]] = {
     state.SETTLING: "Seen, and not yet quiet or not yet structurally whole.",
@@ -136,7 +142,72 @@ def settings_page() -> str:
     return _SETTINGS_PAGE.format(plain=_setting_rows(FIELDS), watch=_setting_rows(WATCH_FIELDS))
 
 
+_COMMANDS_PAGE: Final = """\
+# Commands
+
+Generated from the commands' own help by `make docs`; do not edit.
+
+Every command has `-h` and `--help`, `-V` and `--version`, and `--debug`, which shows the traceback of an error.
+Exit codes: 0 done; 1 failed, with one line `Error: …` and, where there is a remedy, a second line `Hint: …` on stderr; 2 wrong usage.
+A question that is answered with no, or not at all, is exit 1 and changes nothing.
+Listings have `--json`: one JSON document on stdout and nothing else.
+Colour is used on a terminal only, and never where `NO_COLOR` is set.
+
+## Shell completion
+
+| shell | once |
+|---|---|
+| bash | `eval "$(_OORT_COMPLETE=bash_source oort)"` in `~/.bashrc` |
+| zsh | `eval "$(_OORT_COMPLETE=zsh_source oort)"` in `~/.zshrc` |
+| fish | `_OORT_COMPLETE=fish_source oort > ~/.config/fish/completions/oort.fish` |
+
+For `arcsecond` it is the same, with `_ARCSECOND_COMPLETE` and `arcsecond`.
+
+{oort}
+
+{arcsecond}
+"""
+
+_LIKE_DATASETS: Final = "arcsecond.cli.resources"
+"""The module of the commands that differ from `arcsecond datasets` by their name alone."""
+
+
+def _help(command: click.Command, name: str, above: click.Context | None = None) -> str:
+    """Return the help of a command, and of those below it, as sections of a page."""
+    ctx = command.make_context(
+        name,
+        [],
+        parent=above,
+        resilient_parsing=True,
+        terminal_width=_HELP_WIDTH,
+        max_content_width=_HELP_WIDTH,
+        help_option_names=["-h", "--help"],
+    )
+    level = "##" if above is None else "###"
+    text = f"{level} {ctx.command_path}\n\n```\n{command.get_help(ctx)}\n```"
+    below = []
+    if isinstance(command, click.Group):
+        for each in command.list_commands(ctx):
+            found = command.get_command(ctx, each)
+            if found is not None and not _is_like_datasets(found, each):
+                below.append(_help(found, each, ctx))
+    return "\n\n".join([text, *below])
+
+
+def _is_like_datasets(command: click.Command, name: str) -> bool:
+    is_resource = getattr(command.callback, "__module__", "") == _LIKE_DATASETS
+    return is_resource and isinstance(command, click.Group) and name != "datasets"
+
+
+def commands_page() -> str:
+    """Return `commands.md`: the help of every command."""
+    return _COMMANDS_PAGE.format(
+        oort=_help(oort_group, "oort"), arcsecond=_help(arcsecond_group, "arcsecond")
+    )
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
+    "commands.md": commands_page,
     "settings.md": settings_page,
     "states.md": states_page,
 }
