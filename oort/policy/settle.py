@@ -18,6 +18,8 @@ CLOSED_S: Final = 1.0
 NETWORK_S: Final = 10.0
 """Least wait on a network file system: attributes are cached, and mtime is the server's."""
 
+_EXACT_S: Final = 0.001
+"""Moments are compared no more exactly: a look at the planned moment is not a hair too early."""
 _LOOK_AGAIN_LEAST_S: Final = 0.2
 _LOOK_AGAIN_MOST_S: Final = 30.0
 
@@ -110,13 +112,13 @@ def settle(first: Look, last: Look, signs: Signs, patience: Patience) -> SettleS
         return Wait(quiet_s(Signs(), patience), "the file is still changing")
     quiet = last.at_s - first.at_s
     left = _needed_s(signs, patience) - quiet
-    if left > 0:
+    if left > _EXACT_S:
         return Wait(left, "the file has not been quiet for long enough")
     if signs.writer:
         return Wait(_look_again_s(quiet), "a program has the file open for writing")
     if signs.whole is False:
         patience_left = patience.truncated_after_s - quiet
-        if patience_left <= 0:
+        if patience_left <= _EXACT_S:
             return Truncated()
         return Short(min(_look_again_s(quiet), patience_left))
     return Settled()

@@ -1,0 +1,192 @@
+"""From what was found on the disk to what the queue is told, and only that.
+
+A file is asked of the queue once, in batches; what the queue knows as it is costs no more. What it
+does not know settles, and what comes of that goes to the queue through the outbox. While the queue
+is away everything stays here, and nothing new is taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import structlog
+
+from oort.daemon.outbox import Outbox
+from oort.errors import QueueError
+from oort.policy import state
+from oort.policy.sighting import Phase, Sighting, concerns
+from oort.values import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from oort.daemon.intake_values import Callbacks, DetectionQueue
+    from oort.detect.missed import MissedEvents
+    from oort.detect.settling import Settling
+    from oort.policy.sighting import KnownRow
+    from oort.values import FileVersion, RelPath
+
+ASK_AGAIN_S: Final = 2.0
+ASK_AGAIN_MOST_S: Final = 30.0
+
+_LOOKS_A_STEP: Final = 200
+_SENT_HEADERS: Final = frozenset({Phase.SEEN, Phase.SETTLED, Phase.TRUNCATED})
+
+
+class Candidate(NamedTuple):
+    """A file that is there: the queue must be asked whether it concerns it."""
+
+    version: FileVersion
+    cause: str
+    closed: bool = False
+    """An event said that its writer closed it."""
+    should_have_been_told: bool = False
+    """If it is new, an event should have named it before."""
+
+
+class _Rename(NamedTuple):
+    before: RelPath
+    after: RelPath
+    version: FileVersion
+
+
+class Admission:
+    """Owned by the intake's thread."""
+
+    def __init__(
+        self,
+        watch: str,
+        root: bytes,
+        *,
+        queue: DetectionQueue,
+        settling: Settling,
+        missed: MissedEvents,
+        callbacks: Callbacks,
+        first_scan: bool,
+    ) -> None:
+        self._watch = watch
+        self._root = root
+        self._queue = queue
+        self._settling = settling
+        self._missed = missed
+        self._tell = callbacks
+        self.first_scan = first_scan
+        """No scan came to its end yet: what is found may be at the server already."""
+        self._log = structlog.get_logger("oort.intake").bind(watch=watch)
+        self._outbox = Outbox(self._note, watch=watch)
+        self._candidates: list[Candidate] = []
+        self._renames: list[_Rename] = []
+        self._resumed = False
+        self._not_before = 0.0
+        self._failures = 0
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether more may be offered: what was offered before has been asked and told."""
+        return not (self._candidates or self._renames or self._outbox.is_full)
+
+    def offer(self, candidate: Candidate) -> None:
+        """Have a file asked of the queue; one that settles already is looked at instead."""
+        self._candidates.append(candidate)
+
+    def offer_rename(self, before: RelPath, after: RelPath, version: FileVersion) -> None:
+        """A file has another name now; `version` is what lies under the new one."""
+        self._renames.append(_Rename(before, after, version))
+
+    def drop_offers(self) -> None:
+        """Forget what was not asked yet: the watched folder is not there."""
+        self._candidates.clear()
+        self._renames.clear()
+
+    def look_at_due(self, now: float) -> None:
+        """Look at the settling files whose moment has come."""
+        self._settling.take_inspected(now)
+        for _ in range(_LOOKS_A_STEP):
+            rel_path = self._settling.take_due(now)
+            if rel_path is None:
+                break
+            sighting = self._settling.look(rel_path, now)
+            if sighting is not None:
+                self._send(sighting)
+
+    def ask(self, now: float) -> None:
+        """Ask the queue about what was offered, and let settle what concerns it."""
+        if now < self._not_before:
+            return
+        try:
+            if not self._resumed:
+                self._resume(now)
+            if self._candidates or self._renames:
+                self._ask(now)
+            self._failures = 0
+        except QueueError as error:
+            self._failures += 1
+            delay = min(ASK_AGAIN_MOST_S, ASK_AGAIN_S * 2 ** min(self._failures - 1, 10))
+            self._not_before = now + delay
+            self._log.warning("queue.away", reason=str(error), again_s=delay)
+
+    def tell(self, now: float) -> None:
+        """Bring to the queue what waits for it."""
+        if self._outbox.flush(now):
+            self._tell.on_settled()
+
+    def next_at(self) -> float | None:
+        """Return when `ask` or `tell` has something to do."""
+        asks = not self._resumed or self._candidates or self._renames
+        moments = [self._outbox.next_at(), self._not_before if asks else None]
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _resume(self, now: float) -> None:
+        """Take up what was settling when the daemon ended, also what is gone since."""
+        for version in self._queue.settling(self._watch):
+            if version.rel_path not in self._settling:
+                self._settling.add(version, now, closed=False, ask_first=self.first_scan)
+        self._resumed = True
+
+    def _ask(self, now: float) -> None:
+        paths = {candidate.version.rel_path for candidate in self._candidates}
+        paths |= {rename.before for rename in self._renames}
+        known = self._queue.known(self._watch, sorted(paths))
+        renames, self._renames = self._renames, []
+        candidates, self._candidates = self._candidates, []
+        for rename in renames:
+            self._take_rename(rename, known.get(rename.before))
+        for candidate in candidates:
+            self._take(candidate, known.get(candidate.version.rel_path), now)
+
+    def _take(self, candidate: Candidate, row: KnownRow | None, now: float) -> None:
+        version = candidate.version
+        if version.rel_path in self._settling:
+            self._settling.hint(version.rel_path, now, closed=candidate.closed)
+            return
+        if not concerns(row, version):
+            return
+        if candidate.should_have_been_told and row is None:
+            self._missed.suspect(version.rel_path, now)
+        self._settling.add(version, now, closed=candidate.closed, ask_first=self.first_scan)
+        if row is None or row.state != state.SETTLING or row.version != version:
+            self._send(Sighting(version, Phase.SEEN, candidate.cause, ask_first=self.first_scan))
+
+    def _take_rename(self, rename: _Rename, row: KnownRow | None) -> None:
+        """Let a row that was not sent yet follow its file to the new name."""
+        before = self._settling.version_of(rename.before)
+        if before is None and row is not None and row.state in (state.SETTLING, state.PENDING):
+            before = row.version
+        if before is None or before.inode != rename.version.inode:
+            return  # nothing waits for it, or there is a new file of the old name
+        self._settling.forget(rename.before)
+        words = f"renamed to {printable(rename.after)}"
+        self._send(Sighting(before, Phase.RENAMED, words, renamed_to=rename.after))
+
+    def _send(self, sighting: Sighting) -> None:
+        """Add what the header means, and keep the sighting until the queue has it."""
+        if sighting.phase in _SENT_HEADERS:
+            night, dataset = self._tell.describe(sighting.version, sighting.header)
+            if sighting.phase is Phase.SEEN:
+                dataset = None  # the header is not read yet
+            sighting = replace(sighting, night=night, dataset_name=dataset)
+        self._outbox.add(sighting)
+
+    def _note(self, sightings: Sequence[Sighting]) -> None:
+        self._queue.note(self._watch, self._root, sightings)

@@ -1,0 +1,115 @@
+"""Looking into a file that is quiet: who writes it, is it whole, what does its header say.
+
+Formats that must be read to their end are left to a thread of their own, one a watch, so that a
+night of `.fits.gz` does not hold up the plain files beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from oort.detect import formats
+from oort.detect.formats import FileSource, Structure
+from oort.detect.opening import open_beneath
+from oort.detect.writers import has_writer
+from oort.policy.version import FileVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oort.detect.bounds import Bounds
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was seen through one descriptor of a file."""
+
+    version: FileVersion
+    writer: bool | None
+    structure: Structure | None
+    """None where the format must be read to its end: ask the `Inspector`."""
+
+
+def look_into(bounds: Bounds, version: FileVersion, *, network: bool) -> Findings:
+    """Open a file and look at its version, its writers and, where that is quick, its structure.
+
+    Raises OSError as `open_beneath` does, and where the file cannot be read.
+    """
+    path = version.rel_path
+    try:
+        fd = open_beneath(bounds.root, path, follow_symlinks=bounds.follow_symlinks)
+    except BlockingIOError:
+        # Somebody else holds a lease on it and is asked to give it back: a file server, most
+        # likely, whose client writes. As good as a writer.
+        return Findings(version, writer=True, structure=Structure())
+    try:
+        found = os.fstat(fd)
+        # On a network file system the answer would mean nothing: see `oort.detect.writers`.
+        writer = None if network else has_writer(fd)
+        source = FileSource(fd, found.st_size)
+        slow = formats.recognise(source) in formats.SLOW
+        structure = None if slow else formats.inspect(source, path)
+    finally:
+        os.close(fd)
+    return Findings(FileVersion.of(path, found), writer, structure)
+
+
+class Inspector:
+    """The thread for the formats that must be read to their end; it starts with the first file."""
+
+    def __init__(self, name: str, wake: Callable[[], None]) -> None:
+        self._name = name
+        self._wake = wake
+        self._executor: ThreadPoolExecutor | None = None
+        self._stopping = threading.Event()
+        self._done: deque[tuple[FileVersion, Structure]] = deque()
+
+    def submit(self, bounds: Bounds, version: FileVersion) -> None:
+        """Have a version of a file read; its structure comes by `take_done`."""
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"inspect-{self._name}")
+        self._executor.submit(self._inspect, bounds, version)
+
+    def take_done(self) -> list[tuple[FileVersion, Structure]]:
+        """Return, once, what was found since the last call."""
+        done = []
+        while self._done:
+            done.append(self._done.popleft())
+        return done
+
+    def begin_stop(self) -> None:
+        """Break off what is being read."""
+        self._stopping.set()
+
+    def stop(self) -> None:
+        """End the thread; what it has not read is not told."""
+        self._stopping.set()
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def _inspect(self, bounds: Bounds, version: FileVersion) -> None:
+        try:
+            structure = self._read(bounds, version)
+        except formats.InspectionCancelledError:
+            return
+        except OSError as error:
+            # Gone or changed: the next look sees it. Not readable: the upload will tell.
+            structure = Structure(reason=error.strerror or str(error))
+        except Exception as error:  # noqa: BLE001 - nobody reads this future; the file must go on
+            structure = Structure(reason=f"it could not be checked: {error!r}")
+        self._done.append((version, structure))
+        self._wake()
+
+    def _read(self, bounds: Bounds, version: FileVersion) -> Structure:
+        path = version.rel_path
+        fd = open_beneath(bounds.root, path, follow_symlinks=bounds.follow_symlinks)
+        try:
+            source = FileSource(fd, os.fstat(fd).st_size)
+            return formats.inspect(source, path, cancelled=self._stopping.is_set)
+        finally:
+            os.close(fd)

@@ -1,0 +1,114 @@
+"""Keeping one folder observed: a watcher that is alive, or the reason why there is none.
+
+A watcher is never mended, only replaced: the new one stands before the old one ends, and whoever
+asked is told to scan, since nobody knows what was missed in between.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from oort.detect.watcher import Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from oort.detect.hints import HintQueue
+
+AGAIN_S: Final = 60.0
+"""Before a watcher that could not be started is tried again."""
+_BETWEEN_LEAST_S: Final = 5.0
+_COST_FACTOR: Final = 20.0
+"""A watcher that was dear to start (100,000 folders: 2 s) is not replaced all the time."""
+
+
+class Observing:
+    """Owned by the intake's thread; `monotonic` is asked for what a start costs."""
+
+    def __init__(
+        self, root: Path, hints: HintQueue, *, name: str, monotonic: Callable[[], float]
+    ) -> None:
+        self._root = root
+        self._hints = hints
+        self._name = name
+        self._monotonic = monotonic
+        self._log = structlog.get_logger("oort.detect").bind(watch=name)
+        self._watcher: Watcher | None = None
+        self._not_before = 0.0
+        self._lost: str | None = None
+        self.trouble: str | None = None
+        """Why there is no watcher, in words."""
+        self.shortfall: str | None = None
+        """Why its events do not cover everything, in words: scans must be more frequent."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a watcher."""
+        return self._watcher is not None
+
+    def ensure(self, now: float) -> str | None:
+        """Start or replace the watcher where needed; tell why a full scan is due, if it is."""
+        self._lost = self._hints.take_loss() or self._lost
+        watcher = self._watcher
+        if watcher is not None and self._lost is None:
+            if watcher.is_alive():
+                return None
+            self._lost = "the observer died"
+        if now < self._not_before:
+            return None
+        reason, self._lost = self._lost, None
+        if reason is not None:
+            self._log.warning("watch.events_lost", reason=reason)
+        self._replace()
+        return reason or "the observer is up"
+
+    def next_at(self) -> float | None:
+        """Return when `ensure` has something to do that waits; None: nothing does."""
+        waits = self._lost is not None or self._watcher is None
+        return self._not_before if waits else None
+
+    def compare(self, folders: int, linked_folders: int) -> None:
+        """Compare what a scan walked with what the kernel watches."""
+        watched = None if self._watcher is None else self._watcher.watched_folders()
+        before, self.shortfall = self.shortfall, None
+        if watched is not None and watched < folders:
+            self.shortfall = (
+                f"events come from {watched} of {folders} folders only: "
+                "raise fs.inotify.max_user_watches"
+            )
+        elif linked_folders:
+            self.shortfall = f"no events come from {linked_folders} folders behind links"
+        elif self._watcher is not None and not self._watcher.hears_overflow:
+            self.shortfall = "this watchdog does not tell when events are lost"
+        if self.shortfall is not None and self.shortfall != before:
+            self._log.warning("watch.degraded", reason=self.shortfall)
+
+    def stop(self) -> None:
+        """End the watcher; `ensure` starts a new one."""
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.stop()
+        self._not_before = 0.0
+        self._lost = self.trouble = self.shortfall = None
+
+    def _replace(self) -> None:
+        old = self._watcher
+        began = self._monotonic()
+        fresh = Watcher(self._root, self._hints, name=self._name)
+        try:
+            fresh.start()
+        except OSError as error:
+            self._watcher = None
+            self._not_before = began + AGAIN_S
+            self.trouble = f"there are no events: {error.strerror or error}"
+            self._log.warning("watch.no_events", reason=self.trouble)
+        else:
+            took = self._monotonic() - began
+            self._watcher = fresh
+            self._not_before = began + max(_BETWEEN_LEAST_S, _COST_FACTOR * took)
+            self.trouble = None
+        if old is not None:
+            old.stop()
