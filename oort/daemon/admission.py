@@ -131,11 +131,14 @@ class Admission:
         if self._outbox.flush(now):
             self._tell.on_settled()
 
-    def next_at(self) -> float | None:
-        """Return when `ask` or `tell` has something to do."""
+    def asks_at(self) -> float | None:
+        """Return when `ask` has something to do."""
         asks = not self._resumed or self._candidates or self._renames
-        moments = [self._outbox.next_at(), self._not_before if asks else None]
-        return min((moment for moment in moments if moment is not None), default=None)
+        return self._not_before if asks else None
+
+    def tells_at(self) -> float | None:
+        """Return when `tell` has something to do."""
+        return self._outbox.next_at()
 
     def _resume(self, now: float) -> None:
         """Take up what was settling when the daemon ended, also what is gone since."""
@@ -182,11 +185,18 @@ class Admission:
     def _send(self, sighting: Sighting) -> None:
         """Add what the header means, and keep the sighting until the queue has it."""
         if sighting.phase in _SENT_HEADERS:
-            night, dataset = self._tell.describe(sighting.version, sighting.header)
+            night, dataset = self._describe(sighting)
             if sighting.phase is Phase.SEEN:
                 dataset = None  # the header is not read yet
             sighting = replace(sighting, night=night, dataset_name=dataset)
         self._outbox.add(sighting)
+
+    def _describe(self, sighting: Sighting) -> tuple[str | None, str | None]:
+        try:
+            return self._tell.describe(sighting.version, sighting.header)
+        except Exception:  # noqa: BLE001 - what a header says must not hold its file back
+            self._log.exception("file.not_described", path=printable(sighting.version.rel_path))
+            return None, None
 
     def _note(self, sightings: Sequence[Sighting]) -> None:
         self._queue.note(self._watch, self._root, sightings)

@@ -226,9 +226,13 @@ class Intake:
 
     def _next_moment(self, now: float) -> float:
         """Return when there is something to do, on the monotonic clock."""
-        moments = [self._health_due, self._admission.next_at()]
+        moments = [self._health_due, self._admission.tells_at()]
         if self._missing is None:
-            moments += [self._settling.next_due_at(), self._missed.next_at()]
+            moments += [
+                self._admission.asks_at(),
+                self._settling.next_due_at(),
+                self._missed.next_at(),
+            ]
             if self._admission.takes_more:
                 moments.append(now if self._taken or len(self._hints) else None)
                 if self._settling.unjudged < _UNJUDGED_MOST:
