@@ -289,6 +289,8 @@ class Daemon:
             grace = self._settings.stop_grace_s if self._grace_s is None else self._grace_s
             self._stop.set()
             return {"running": True, "pid": os.getpid(), "grace_s": grace}
+        if request.command in ("unwatch", "baseline"):
+            self._config.take_now()  # the command has written config.toml and waits
         done = control.carry_out(self._store, self._clock, request.command, arguments)
         if request.command in ("pause", "resume"):
             self._paused = request.command == "pause"

@@ -14,7 +14,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from oort.errors import OortError
+from oort.errors import LockedError, OortError
 from oort.locations import make_private_folder, write_private_file
 from oort.lock import Holder, QueueLock, daemon_of
 from oort.policy.version import FileVersion, RelPath
@@ -59,7 +59,12 @@ def ask(
     if daemon_of(locations.lock_file) is None:
         if command == "stop":
             return {"running": False}
-        return _here(locations, command, arguments)
+        try:
+            return _here(locations, command, arguments)
+        except LockedError:
+            if daemon_of(locations.lock_file) is None:
+                raise
+            # A daemon has started meanwhile: it is the one to ask.
     request = Request(secrets.token_hex(8), command, arguments)
     folder = make_private_folder(locations.control_folder)
     asked = folder / f"{request.id}{_REQUEST}"

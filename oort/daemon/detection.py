@@ -73,7 +73,8 @@ class Detection:
             for name, running in list(self._running.items()):
                 watch = wanted.get(name)
                 if watch is None or watch.path != running.watch.path:
-                    running.intake.begin_stop()
+                    # What it has in hand is noted first, so that nothing of it comes afterwards.
+                    running.intake.stop(STOP_S)
                     del self._running[name]
             for watch in wanted.values():
                 self._run(watch)

@@ -6,7 +6,8 @@ that writes in steps is never caught in the middle. What the content means is th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,14 +26,31 @@ class Watched:
     taken: bytes | None = None
     candidate: bytes | None = None
     is_candidate: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def prime(self) -> None:
         """Take the file as it is, without calling anybody: it was read just now."""
         self.stamp = _stamp(self.file)
         self.taken = _content(self.file)
 
+    def take_now(self) -> None:
+        """Take the file as it is: a command of ours has replaced it in one step, and waits."""
+        with self.lock:
+            self.is_candidate = False
+            self.stamp = _stamp(self.file)
+            self._take(_content(self.file))
+
     def look(self) -> None:
         """Look once; to be called about once a second."""
+        with self.lock:
+            self._look()
+
+    def _take(self, content: bytes | None) -> None:
+        if content != self.taken:
+            self.taken = content
+            self.on_change(content)
+
+    def _look(self) -> None:
         if not self.is_candidate:
             stamp = _stamp(self.file)
             if stamp == self.stamp:
@@ -46,9 +64,7 @@ class Watched:
             return
         self.is_candidate = False
         self.stamp = _stamp(self.file)
-        if content != self.taken:
-            self.taken = content
-            self.on_change(content)
+        self._take(content)
 
 
 def _stamp(file: Path) -> tuple[int, int, int] | None:

@@ -124,8 +124,7 @@ def test_a_watch_that_is_added_while_it_runs_is_taken(
     home.watch(other, "-d", "by hand")
 
     home.wait_for(OK=1)
-    (stored,) = sandbox.files()
-    assert stored["dataset_name"] == "by hand"
+    assert arrived(sandbox.files(), [path])
     assert home.json("status", path)["dataset"] == "by hand"
 
 

@@ -47,6 +47,7 @@ class Home:
             "PYTHONUNBUFFERED": "1",
         }
         self.daemon: subprocess.Popen[bytes] | None = None
+        self._told_before = 0
         folder.mkdir(parents=True, exist_ok=True)
 
     # -- commands --------------------------------------------------------------------------------
@@ -115,6 +116,7 @@ class Home:
 
     def start(self, *, wait: bool = True) -> None:
         """Start the daemon; return when it runs."""
+        self._told_before = self.log_file.stat().st_size if self.log_file.exists() else 0
         with self.log_file.open("ab") as stderr:
             self.daemon = subprocess.Popen(
                 [sys.executable, "-m", "oort", "start"],
@@ -130,7 +132,7 @@ class Home:
         assert self.daemon is not None
         if self.daemon.poll() is not None:
             raise AssertionError(f"the daemon ended with {self.daemon.returncode}: {self.told()}")
-        return b"daemon.started" in self.log_file.read_bytes()
+        return b"daemon.started" in self.log_file.read_bytes()[self._told_before :]
 
     def told(self) -> str:
         """Return the end of what the daemon said."""
