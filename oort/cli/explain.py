@@ -53,6 +53,8 @@ _MEANING: Final = {
     "skip": "leaves it out for good",
 }
 
+_RULES: Final = "`oort watch FOLDER` changes the rules: --include, --exclude, --follow-symlinks."
+
 _ACKNOWLEDGED: Final = ("file gone", "changed after upload")
 
 
@@ -68,10 +70,7 @@ def of_file(document: Document, now: datetime) -> list[str]:
     if document["history"]:
         lines += ["", "What happened:", *(_step(step, now) for step in document["history"])]
     lines += ["", "What comes next:", f"  {_next(document, now)}"]
-    if document["id"] is None:
-        lines.append("  `oort watch FOLDER` with --include or --exclude changes the rules.")
-    else:
-        lines += [f"  {line}" for line in _commands(document)]
+    lines += [f"  {line}" for line in _commands(document)]
     return lines
 
 
@@ -126,6 +125,8 @@ def _next(document: Document, now: datetime) -> str:
 
 
 def _commands(document: Document) -> list[str]:
+    if document["id"] is None:
+        return [_RULES] if document["substatus"] == "ignored" else []
     lines = []
     for command in _COMMANDS.get(document["substatus"], ()):
         meaning = _MEANING[command]

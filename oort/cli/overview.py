@@ -74,17 +74,36 @@ def _waiting(document: Document, now: datetime) -> Verdict:
 
 
 def _all_safe(document: Document) -> Verdict:
+    """Return what can be said where nothing waits and nothing failed; unseen files are not safe."""
     stored = document["queue"]["by_status"]["OK"]
     skipped = document["queue"]["by_status"]["Skipped"]
     unproven = document["queue"]["unproven"]
-    text = f"All {output.count(stored, 'file')} are safe" if stored != 1 else "The file is safe"
+    unsure = _reasons_to_doubt(document)
     if not stored:
         text = "Nothing waits"
+    elif stored == 1:
+        text = "The file that was seen is safe" if unsure else "The file is safe"
+    else:
+        seen = " that were seen" if unsure else ""
+        text = f"All {output.count(stored, 'file')}{seen} are safe"
     if skipped:
         text += f"; {output.count(skipped, 'file')} skipped"
     if unproven:
         text += f"; {unproven} by name and size alone, without a hash"
+    if unsure:
+        return Verdict(f"{text}; but {', and '.join(unsure)}.", "yellow")
     return Verdict(text + ".", "green" if stored else "bold")
+
+
+def _reasons_to_doubt(document: Document) -> list[str]:
+    """Return why there may be files that nobody has seen."""
+    found = [] if document["daemon"]["running"] else ["the daemon is not running"]
+    found += [
+        f'the watch "{watch["name"]}" is missing'
+        for watch in document["watches"]
+        if watch["state"] == "missing"
+    ]
+    return found
 
 
 def render(document: Document, now: datetime) -> Group:

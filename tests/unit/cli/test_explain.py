@@ -95,8 +95,16 @@ def test_a_file_without_a_row_names_its_rule() -> None:
 
     assert "  excluded by *.tmp" in lines
     assert "What happened:" not in lines
-    assert "  `oort watch FOLDER` with --include or --exclude changes the rules." in lines
+    assert lines[-1].startswith("  `oort watch FOLDER` changes the rules: --include")
     assert not [line for line in lines if "None" in line]
+
+
+def test_a_hidden_file_stays_hidden() -> None:
+    lines = explain.of_file(
+        file(id=None, status="Skipped", substatus="skipped (hidden file)", history=[]), NOW
+    )
+
+    assert "  Nothing: hidden files are never sent." == lines[-1]
 
 
 def test_a_loss_can_be_acknowledged() -> None:

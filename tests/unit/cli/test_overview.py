@@ -105,6 +105,14 @@ WAITING = {"queue__pending_files": 3, "queue__pending_bytes": 3072, "queue__by_s
             {"queue__by_status__OK": 0, "queue__by_status__Skipped": 3},
             "Nothing waits; 3 files skipped.",
         ),
+        (
+            {"daemon__running": False},
+            "All 412 files that were seen are safe; but the daemon is not running.",
+        ),
+        (
+            {"queue__by_status__OK": 1, "watches": [{"name": "dome", "state": "missing"}]},
+            'The file that was seen is safe; but the watch "dome" is missing.',
+        ),
         ({"queue__total": 0}, "No file has been seen yet."),
         (
             {"queue__total": 0, "watches": []},
