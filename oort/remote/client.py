@@ -221,16 +221,10 @@ class Remote:
         try:
             found = [one for entry in entries if (one := dataset_of(entry)) is not None]
         except NotThereError:
-            raise Ended(
-                WatchRefused(
-                    f"there is no portal {portal}" if portal else f"{what}: 404 Not Found",
-                    http_status=HTTPStatus.NOT_FOUND,
-                )
-            ) from None
-        except MayNotLookError:
-            raise Ended(
-                WatchRefused(f"{what}: this key may not see them", http_status=HTTPStatus.FORBIDDEN)
-            ) from None
+            words = f"there is no portal {portal}" if portal else f"{what}: 404 Not Found"
+            raise Ended(WatchRefused(words, HTTPStatus.NOT_FOUND)) from None
+        except MayNotLookError as refusal:
+            raise Ended(WatchRefused(f"{what}: {refusal}", HTTPStatus.FORBIDDEN)) from None
         named = [one for one in found if tidy(one.name) == tidy(name)]
         # Where the server tells no dates, everybody must still come to the same one.
         return sorted(named, key=lambda one: (one.created_at is None, one.created_at, one.uuid))

@@ -201,13 +201,12 @@ def test_a_file_that_changes_while_it_is_sent_is_never_completed(night: Night, h
             path.unlink()
 
     _while_sending(night, act)
-    # A server that would take a torn form for a finished one.
-    night.sandbox.rule(store_cut=True)
     carried = night.try_once(row)
     assert isinstance(carried.outcome, Changed), carried.outcome
     assert carried.doubt == NO_DOUBT
     (upload,) = wait_until(lambda: [u for u in night.sandbox.uploads() if u["done"]])
     assert not upload["body_complete"]
+    assert night.stored() == []
 
 
 def test_a_file_that_is_gone_is_looked_for_twice(night: Night) -> None:
