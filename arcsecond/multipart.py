@@ -119,8 +119,9 @@ class MultipartBody:
         while left > block_size:
             data = self._read(block_size)
             digest.update(data)
-            self._announce(len(head) + len(data))
+            # With the wait for its share of the bandwidth: a throttled block stays a small one.
             started = time.monotonic()
+            self._announce(len(head) + len(data))
             yield head + data if head else data
             self.bytes_sent += len(head) + len(data)
             self.file_bytes_sent += len(data)
