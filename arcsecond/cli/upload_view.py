@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 QUIET_LINE_S = 30.0
 """How often a line tells of the progress where no bar can."""
 
-RATE_OVER_S = 15.0
+PACE_OVER_S = 15.0
 """The rate shown is that of the last so many seconds."""
 
 MOST_EXAMPLES = 3
@@ -149,52 +149,56 @@ def progress_of(job: FolderUpload) -> Iterator[Callable[[Progress], None]]:
     ]
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=job.plan.volume, words="")
-        rate = Rate()
+        pace = Pace(job.plan)
 
         def show(progress: Progress) -> None:
-            now_rate = rate.after(progress.bytes_moved, time.monotonic())
-            bar.update(task, completed=progress.volume, words=_words(job.plan, progress, now_rate))
+            words = pace.words(progress, time.monotonic())
+            bar.update(task, completed=progress.volume, words=words)
 
         yield show
 
 
-class Rate:
-    """Bytes a second over the last few seconds."""
+class Pace:
+    """How fast it goes, over the last few seconds, and how long it will take."""
 
-    def __init__(self) -> None:
-        self._seen: deque[tuple[float, int]] = deque()
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._seen: deque[tuple[float, Progress]] = deque()
 
-    def after(self, count: int, at_s: float) -> float | None:
-        """Note the bytes so far; return the rate, None until there is one."""
-        self._seen.append((at_s, count))
-        while at_s - self._seen[0][0] > RATE_OVER_S:
+    def words(self, progress: Progress, at_s: float) -> str:
+        """Note how far it is; return that in words, with rate and time left once there is a rate."""
+        self._seen.append((at_s, progress))
+        while at_s - self._seen[0][0] > PACE_OVER_S:
             self._seen.popleft()
-        since, before = self._seen[0]
-        return (count - before) / (at_s - since) if at_s > since and count > before else None
-
-
-def _words(plan: Plan, progress: Progress, rate: float | None) -> str:
-    text = (
-        f"{progress.files} of {files(plan.files)}, "
-        f"{volume(progress.volume)} of {volume(plan.volume)}"
-    )
-    if rate is None:
-        return text
-    left = min(max(plan.volume - progress.volume, 0), plan.volume_to_send)
-    return f"{text}, {volume(rate)}/s, {duration(left / rate)} left"
+        plan = self._plan
+        text = (
+            f"{progress.files} of {files(plan.files)}, "
+            f"{volume(progress.volume)} of {volume(plan.volume)}"
+        )
+        since_s, before = self._seen[0]
+        took_s = at_s - since_s
+        moved = progress.bytes_moved - before.bytes_moved
+        if not took_s or not moved:
+            return text
+        left = min(max(plan.volume - progress.volume, 0), plan.volume_to_send)
+        left_s = left / moved * took_s
+        if progress.sent > before.sent:  # many small files: their number counts, not their bytes
+            files_left = max(plan.to_send - progress.sent, 0)
+            left_s = max(left_s, files_left / (progress.sent - before.sent) * took_s)
+        return f"{text}, {volume(moved / took_s)}/s, {duration(left_s)} left"
 
 
 def _quiet(plan: Plan) -> Callable[[Progress], None]:
-    rate = Rate()
+    pace = Pace(plan)
     said_at = time.monotonic()
 
     def show(progress: Progress) -> None:
         nonlocal said_at
         now = time.monotonic()
-        now_rate = rate.after(progress.bytes_moved, now)
+        words = pace.words(progress, now)
         if now - said_at >= QUIET_LINE_S:
             said_at = now
-            output.note(_words(plan, progress, now_rate))
+            output.note(words)
 
     return show
 

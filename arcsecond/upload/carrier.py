@@ -28,7 +28,7 @@ from arcsecond.upload.attempt import (
     post,
 )
 from arcsecond.upload.compare import Likeness, compare
-from arcsecond.upload.datafiles import FORBIDDEN, DataFiles
+from arcsecond.upload.datafiles import FORBIDDEN, DataFiles, gist
 from arcsecond.upload.patience import FIRST_WAIT_S, LONGEST_WAIT_S, TRIES, Patience
 from arcsecond.upload.result import Result, Trouble, already_synced, conflict, done, failed
 
@@ -70,9 +70,11 @@ class _Doubt:
 class Carrier:
     """One connection, of the caller's, that brings files to the context's dataset.
 
-    `stop` ends everything, `end_waits` what waits to be tried again; `names` are those of the other local files, so that a file of equal
-    content is not taken for this one under another name; `tags` and `is_raw` go with each file
-    instead of the context's own.
+    `index` is what is known of the dataset; without one the context's is used, which is read again
+    from time to time. `names` are those of the other local files, so that a file of equal content
+    is not taken for this one under another name; `remembered` those that are asked for again once
+    they are stored (default: all). `tags` and `is_raw` go with each file instead of
+    the context's own. `stop` ends everything, `end_waits` what waits to be tried again.
     """
 
     def __init__(
@@ -80,22 +82,26 @@ class Carrier:
         context: UploadContext,
         transport: Transport,
         *,
+        index: RemoteIndex | None = None,
         stop: threading.Event | None = None,
         end_waits: threading.Event | None = None,
         throttle: Throttle | None = None,
         names: Container[str] = (),
+        remembered: Container[str] | None = None,
         tags: tuple[str, ...] | None = None,
         is_raw: bool | None = None,
         on_block: Callable[[int], None] | None = None,
     ) -> None:
         self._context = context
+        self._index = index
         self._stop = stop or threading.Event()
         self._throttle = throttle
         self._names = names
+        self._remembered = remembered
         self._tags = context.tags if tags is None else tags
         self._is_raw = context.is_raw if is_raw is None else is_raw
         self._on_block = on_block
-        self._patience = Patience(end_waits or self._stop)
+        self._patience = Patience(end_waits or self._stop, outlasts_outages=True)
         self._transport = transport
         self.remote = context.remote(self._transport, self._patience)
         self._body: MultipartBody | None = None
@@ -134,7 +140,7 @@ class Carrier:
     def bring_second(self, file: LocalFile, first: str) -> Result:
         """Say what becomes of a file whose name `first`, of the same folder tree, has as well."""
         try:
-            known = self._context.index(self.remote).named(file.name)
+            known = self._known().named(file.name)
             if known is not None:
                 same = self._same(file, known)
                 if same is not None:
@@ -149,14 +155,23 @@ class Carrier:
         )
 
     def _bring(self, file: LocalFile) -> Result:
-        index = self._context.index(self.remote)
+        index = self._known()
         known = index.named(file.name)
         if known is not None:
             return self._compared(file, known, ours=False)
         for candidate in index.maybe_renamed(file.name, file.size):
             if candidate.name not in self._names and self._same(file, candidate) is Likeness.SAME:
                 return already_synced(f"there as {candidate.name!r}")
-        return self._send(file, self._context.open_dataset(self.remote, self._patience), index)
+        try:
+            dataset = self._context.open_dataset(self.remote, self._patience)
+        except CancelledError:
+            raise
+        except ArcsecondError as error:  # no other file can be sent either
+            return failed(error, Trouble.ALL)
+        return self._send(file, dataset, index)
+
+    def _known(self) -> RemoteIndex:
+        return self._context.index(self.remote) if self._index is None else self._index
 
     def _send(self, file: LocalFile, dataset: str, index: RemoteIndex) -> Result:
         doubt = _Doubt()
@@ -228,7 +243,8 @@ class Carrier:
 
     def _stored(self, step: Stored, file: LocalFile, index: RemoteIndex) -> Result:
         stored = step.file
-        index.add(replace(stored, tags=None), sent_as=file.name)
+        if self._remembered is None or file.name in self._remembered or stored.name != file.name:
+            index.add(replace(stored, tags=None), sent_as=file.name)
         self._write_missing_tags(stored, step.sha256)
         return done(_renamed(stored, file))
 
@@ -255,21 +271,22 @@ class Carrier:
         doubt: _Doubt,
         index: RemoteIndex,
     ) -> Result:
-        doubt.sha256 = doubt.sha256 or step.sha256
-        was_complete = doubt.may_be_stored and doubt.was_complete
+        sha256 = doubt.sha256 or step.sha256
         try:
             found = files.named(file.name) or files.in_listing(
-                file.name, doubt.sha256, self._is_known(index)
+                file.name, sha256, self._is_another(index, file)
             )
         except AnswerError as error:
             if error.status not in FORBIDDEN:
                 return failed(error)
-            found = None
+            found, reason = None, "this key may not read it"
+        else:
+            reason = "the server does not show it"
         if found is not None:
-            return self._compared(file, found, ours=doubt.may_be_stored, sha256=doubt.sha256)
-        if was_complete:
+            return self._compared(file, found, ours=doubt.may_be_stored, sha256=sha256)
+        if doubt.was_complete:
             return done("not verifiable with this key", unproven=True)
-        return conflict("a file of that name is there; this key may not read it")
+        return conflict(f"a file of that name is there; {reason}")
 
     def _settled(
         self, file: LocalFile, files: DataFiles, doubt: _Doubt, index: RemoteIndex
@@ -282,7 +299,7 @@ class Carrier:
             try:
                 found = files.named(file.name)
                 if found is None and doubt.was_complete:
-                    found = files.in_listing(file.name, doubt.sha256, self._is_known(index))
+                    found = files.in_listing(file.name, doubt.sha256, self._is_another(index, file))
             except AnswerError as error:
                 if error.status == HTTPStatus.FORBIDDEN:
                     return None
@@ -291,8 +308,10 @@ class Carrier:
                 return self._compared(file, found, ours=True, sha256=doubt.sha256)
         return None
 
-    def _is_known(self, index: RemoteIndex) -> Callable[[str], bool]:
-        return lambda name: name in index or name in self._names
+    def _is_another(self, index: RemoteIndex, file: LocalFile) -> Callable[[str], bool]:
+        """Tell of a name at the server whether it is accounted for by another file than this."""
+        ours = gist(file.name)
+        return lambda name: gist(name) != ours and (name in index or name in self._names)
 
     def _compared(
         self, file: LocalFile, there: RemoteFile, *, ours: bool, sha256: str | None = None

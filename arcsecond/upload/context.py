@@ -157,6 +157,11 @@ class UploadContext:
                 self._index_read_at = time.monotonic()
             return self._index
 
+    def forget_index(self) -> None:
+        """Read the listing again when it is next asked for."""
+        with self._lock:
+            self._index = None
+
     def _read_index(self, remote: Remote) -> RemoteIndex:
         dataset = self.dataset
         if dataset.uuid is None:

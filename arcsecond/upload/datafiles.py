@@ -191,9 +191,9 @@ class DataFiles:
         return file if file is not None and file.name == name and self._is_ours(file) else None
 
     def in_listing(
-        self, name: str, sha256: str | None, is_known: Callable[[str], bool]
+        self, name: str, sha256: str | None, is_another: Callable[[str], bool]
     ) -> RemoteFile | None:
-        """Look through all of them for the name, or for the content under a name not known yet.
+        """Look through all of them for the name, or for the content under a name not of another file.
 
         None means that it is not there. Raises as `listing` does.
         """
@@ -201,7 +201,7 @@ class DataFiles:
         for file in self.listing():
             if file.name == name:
                 return file
-            if sha256 is not None and file.sha256 == sha256 and not is_known(file.name):
+            if sha256 is not None and file.sha256 == sha256 and not is_another(file.name):
                 by_content = file
         return by_content
 

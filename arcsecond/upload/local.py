@@ -141,6 +141,7 @@ class _Judge:
         self._root = os.fsencode(root)
         self._real_root = os.path.realpath(self._root)
         self._own_file = os.path.realpath(os.fsencode(config_file()))
+        self._own_identity = _identity(self._own_file)
 
     def names_in(self, rel_folder: bytes) -> Iterator[bytes | LeftOut]:
         """Yield the sorted paths in one folder; a folder's ends with a slash, as its files' do."""
@@ -189,17 +190,27 @@ class _Judge:
             return LeftOut(rel_path, Reason.SPECIAL)
         if seen.st_size == 0:
             return LeftOut(rel_path, Reason.EMPTY)
-        if self._is_own(path):
+        if self._is_own(path, seen):
             return LeftOut(rel_path, Reason.OWN)
         return LocalFile(os.fsdecode(path), rel_path, seen.st_size, seen.st_mtime_ns, seen.st_ino)
 
-    def _is_own(self, path: bytes) -> bool:
-        """Tell whether this is config.ini, or a copy of it in the making: it holds the keys."""
+    def _is_own(self, path: bytes, seen: os.stat_result) -> bool:
+        """Tell whether this is config.ini, by whatever name, or a copy beside it: it holds keys."""
+        if (seen.st_dev, seen.st_ino) == self._own_identity:
+            return True
         own_name = os.path.basename(self._own_file)  # noqa: PTH119  # bytes
         name = os.path.basename(path)  # noqa: PTH119  # bytes
         return own_name in name and os.path.realpath(path).startswith(
             os.path.dirname(self._own_file) + os.fsencode(os.sep)  # noqa: PTH120  # bytes
         )
+
+
+def _identity(path: bytes) -> tuple[int, int] | None:
+    try:
+        seen = os.stat(path)  # noqa: PTH116  # bytes
+    except OSError:
+        return None
+    return seen.st_dev, seen.st_ino
 
 
 def _words(error: Exception) -> str:

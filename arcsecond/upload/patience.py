@@ -38,15 +38,14 @@ def is_passing_status(status: int | None) -> bool:
 
 
 class Patience:
-    """Waits that end at once, with CancelledError, when `stop` is set."""
+    """Waits that end at once, with CancelledError, when `stop` is set.
 
-    def __init__(self, stop: threading.Event) -> None:
+    `outlasts_outages` is for what was begun: a server that cannot be reached is asked again too.
+    """
+
+    def __init__(self, stop: threading.Event, *, outlasts_outages: bool = False) -> None:
         self._stop = stop
-
-    @property
-    def is_over(self) -> bool:
-        """Whether somebody asked to stop."""
-        return self._stop.is_set()
+        self.outlasts_outages = outlasts_outages
 
     def wait(self, tries: int, retry_after_s: float | None = None) -> None:
         """Wait after `tries` failures; at least as long as the server asked for."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from arcsecond.endpoint import Resource
-from arcsecond.errors import BrokenError
+from arcsecond.errors import BrokenError, NotReachedError
 from arcsecond.upload.patience import LONGEST_WAIT_S, TRIES, is_passing_status
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ LONGEST_ANSWER_BYTES = 512 * 1024 * 1024
 class Remote:
     """One connection's questions, below `/<portal>` where there is a portal.
 
-    The resources raise TransportError and AnswerError; NotReachedError at the first try: nobody
-    waits for a dead server.
+    The resources raise TransportError and AnswerError.
     """
 
     def __init__(self, transport: Transport, portal: str | None, patience: Patience) -> None:
@@ -69,8 +68,9 @@ class Remote:
                     json=json,
                     longest_answer_bytes=LONGEST_ANSWER_BYTES,
                 )
-            except BrokenError:
-                if is_last:
+            except (BrokenError, NotReachedError) as error:
+                is_dead = isinstance(error, NotReachedError) and not self._patience.outlasts_outages
+                if is_last or is_dead:
                     raise
                 self._patience.wait(tries)
                 continue

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from arcsecond.transport import Transport
     from arcsecond.upload.context import UploadContext
+    from arcsecond.upload.datafiles import RemoteIndex
     from arcsecond.upload.throttle import Throttle
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ class Progress:
 
     files: int
     """Finished ones, sent or not."""
+    sent: int
     volume: int
     """Bytes of these, and of the files in hand what went out."""
     bytes_moved: int
@@ -117,6 +119,7 @@ class FolderUpload:
         self,
         context: UploadContext,
         plan: Plan,
+        index: RemoteIndex,
         *,
         workers: int = WORKERS,
         throttle: Throttle | None = None,
@@ -128,6 +131,7 @@ class FolderUpload:
         self.took_s = 0.0
         """How long the run took."""
         self._context = context
+        self._index = index
         self._workers = workers
         self._throttle = throttle
         self._stop = threading.Event()
@@ -163,7 +167,7 @@ class FolderUpload:
             plan = make_plan(root, index, hash_of)
             for rel_path, there in plan.renamed.items():
                 index.add(there, sent_as=printable_name(rel_path.rsplit(b"/", 1)[-1]))
-        return cls(context, plan, workers=workers, throttle=throttle)
+        return cls(context, plan, index, workers=workers, throttle=throttle)
 
     def run(self, watcher: Callable[[Progress], None] | None = None) -> Report:
         """Bring the files; Ctrl-C in the calling thread stops cleanly and is told in the report.
@@ -181,6 +185,7 @@ class FolderUpload:
             for transport in self._transports:
                 transport.close()
             self.took_s = time.monotonic() - started
+            self._context.forget_index()  # it lacks what was sent
         if self._defect is not None:
             raise self._defect
         report = self.report
@@ -199,9 +204,11 @@ class FolderUpload:
         """Return how far it is; from any thread."""
         with self._lock:
             carriers = list(self._carriers)
-            files, volume = self.report.finished, self.report.finished_volume
+            report = self.report
+            files, sent, volume = report.finished, report.sent, report.finished_volume
         return Progress(
             files,
+            sent,
             volume + sum(carrier.bytes_in_hand for carrier in carriers),
             sum(carrier.bytes_moved for carrier in carriers),
         )
@@ -243,10 +250,12 @@ class FolderUpload:
             carrier = Carrier(
                 self._context,
                 transport,
+                index=self._index,
                 stop=self._stop,
                 end_waits=self._end_waits,
                 throttle=self._throttle,
                 names=self.plan.names,
+                remembered=self.plan.doubles,
             )
             with self._lock:
                 self._carriers.append(carrier)

@@ -269,3 +269,36 @@ def test_a_server_that_is_down_is_given_up_after_a_few_files(
     assert report.counts[ERROR] == 3
     assert report.not_tried == 16
     assert len(sandbox.uploads()) <= 1 + 5 * 6
+
+
+def test_an_outage_of_some_seconds_is_outlasted(
+    sandbox: Sandbox, context: UploadContext, folder: Path
+) -> None:
+    sandbox.rule(**UPLOADS, drop=True, when="after", times=1)
+    send(context, folder)  # the connection is up, the dataset there
+    write_files(folder, {"b.fits": "b"})
+    sandbox.refuse(for_s=2.5, cut=True)
+    assert send(context, folder, "b.fits") == (*OK, None)
+    assert stored(sandbox) == {"a.fits": 300_000, "b.fits": 1}
+
+
+def test_names_that_the_server_makes_one_of_are_settled_by_content(
+    sandbox: Sandbox, context: UploadContext, tmp_path: Path
+) -> None:
+    folder = write_files(tmp_path / "data", {"a b.fits": "one", "a_b.fits": "two", "c.fits": "c"})
+    sandbox.rule(**UPLOADS, rename="underscores")
+    assert walk_folder_and_upload(context, folder, workers=1).counts == {OK: 2, CONFLICT: 1}
+    again = walk_folder_and_upload(context, folder, workers=1)
+    assert again.counts == {SYNCED: 2, CONFLICT: 1}
+    assert sorted(stored(sandbox)) == ["a_b.fits", "c.fits"]
+
+
+def test_a_dataset_that_may_not_be_created_ends_the_run_at_once(
+    sandbox: Sandbox, context: UploadContext, tmp_path: Path
+) -> None:
+    folder = write_files(tmp_path / "data", {f"{n:02}.fits": "x" for n in range(20)})
+    sandbox.rule(method="POST", path="^/datasets/$", status=403, body={"detail": "Not you."})
+    report = walk_folder_and_upload(context, folder, workers=1)
+    assert report.counts == {ERROR: 1}
+    assert report.not_tried == 19
+    assert sandbox.uploads() == []

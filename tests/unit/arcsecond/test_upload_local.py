@@ -99,10 +99,14 @@ def test_a_name_that_is_no_utf8_is_shown_with_escapes(tmp_path: Path) -> None:
 def test_the_clients_own_keys_are_never_a_file_to_send() -> None:
     folder = config_file().parent
     write_files(folder, {"config.ini": "keys", "config.ini~": "old keys", "data.fits": "x"})
+    (folder / "link.fits").symlink_to("config.ini")
+    os.link(folder / "config.ini", folder / "hard.fits")
     assert kept(folder) == ["data.fits"]
     assert left_out(folder.parent) == {
         "arcsecond/config.ini": Reason.OWN,
         "arcsecond/config.ini~": Reason.OWN,
+        "arcsecond/hard.fits": Reason.OWN,
+        "arcsecond/link.fits": Reason.OWN,
     }
 
 
