@@ -115,7 +115,7 @@ class Dispatcher:
         if room and free and self._store.waits(free, now):
             tonight = night_of(now, None).isoformat()
             self._workers.hand_out(self._store.claim(free, limit=room, tonight=tonight))
-        self._note_due(waiting)
+        self._note_due(free, waiting)
 
     def _sort_out(self) -> tuple[list[str], list[tuple[str, str]]]:
         """Return the watches whose rows flow, and those that wait; try one row where it is time."""
@@ -143,15 +143,15 @@ class Dispatcher:
             self._workers.hand_out(taken)
         return bool(taken)
 
-    def _note_due(self, waiting: Sequence[tuple[str, str]]) -> None:
+    def _note_due(self, free: Sequence[str], waiting: Sequence[tuple[str, str]]) -> None:
         """Remember when the next waiting row, link or watch has waited its time."""
         waits = []
-        due_at = self._store.next_due_at()
-        if due_at is not None:
-            waits.append(max(0.0, (due_at - self._clock.now()).total_seconds()))
+        due_at = self._store.next_due_at(free)
+        due_s = (due_at - self._clock.now()).total_seconds() if due_at is not None else 0.0
+        if due_s > 0:  # what is due already waits for a free worker, who wakes us
+            waits.append(due_s)
         trial_s = self._gate.next_try_in_s(waiting)
         if trial_s is not None:
             waits.append(trial_s)
         if waits:
-            # A row that is due but may not flow is looked at with the next change, not in a loop.
             self._due_mono = self._clock.monotonic() + max(LOOK_EVERY_S, min(waits))

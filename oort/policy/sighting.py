@@ -67,6 +67,8 @@ class KnownRow:
     """Some version of this path is at the server."""
     tried: bool = False
     """Bytes of it may have gone out."""
+    ask_first: bool = False
+    dataset_name: str | None = None
 
 
 class Action(Enum):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
     BindParameter,
+    ColumnElement,
     Select,
     Update,
     and_,
@@ -21,7 +22,7 @@ from sqlalchemy import (
     case,
     or_,
     select,
-    union_all,
+    union,
     update,
 )
 from sqlalchemy import (
@@ -140,8 +141,8 @@ def take(
 ) -> list[RowMapping]:
     """Claim up to `limit` rows of `watches` in one statement, in the order of design.md §3.
 
-    An interactive retry first, then what waited its time, then tonight's files, then those with the
-    fewest cuts, oldest first. A row in doubt comes into `checking`, one without a known dataset into
+    An interactive retry first, then tonight's files, then those with the fewest cuts, oldest first;
+    what waited its time takes its place among them. A row in doubt comes into `checking`, one without a known dataset into
     `syncing`, and any other straight into `uploading`, as possibly stored: this commit is what a
     crash leaves behind, and it is on disk before the first byte goes out.
     """
@@ -195,37 +196,37 @@ def _take() -> ReturningUpdate[Any]:
 
 
 def _candidates() -> Select[tuple[int]]:
-    """Build the choice of rows: four short index walks, best first, cut to the limit."""
+    """Build the choice of rows: four short index walks, then the best of what they brought."""
     most: BindParameter[int] = bindparam("most")
     mine = and_(
         UPLOADS.c.host.in_(bindparam("in_hosts", expanding=True)),
-        UPLOADS.c.watch.in_(bindparam("in_watches", expanding=True)),
+        unindexed(UPLOADS.c.watch).in_(bindparam("in_watches", expanding=True)),
     )
     pending = UPLOADS.c.substatus == Substatus.PENDING.value
+    is_tonights = UPLOADS.c.night == bindparam("tonight")
+    found = select(
+        UPLOADS.c.id,
+        UPLOADS.c.priority,
+        case((is_tonights, 0), else_=1).label("later"),
+        UPLOADS.c.cuts,
+    ).where(mine)
     walks = [
-        select(UPLOADS.c.id)
-        .where(mine, pending, UPLOADS.c.priority > 0)
-        .order_by(UPLOADS.c.id)
-        .limit(most),
-        select(UPLOADS.c.id)
-        .where(
-            mine,
+        found.where(pending, UPLOADS.c.priority > 0).order_by(UPLOADS.c.id).limit(most),
+        found.where(
             UPLOADS.c.next_attempt_at.is_not(None),
             UPLOADS.c.next_attempt_at <= bindparam("due_at"),
         )
         .order_by(UPLOADS.c.next_attempt_at, UPLOADS.c.id)
         .limit(most),
-        select(UPLOADS.c.id)
-        .where(mine, pending, UPLOADS.c.night == bindparam("tonight"))
-        .order_by(UPLOADS.c.cuts, UPLOADS.c.id)
-        .limit(most),
-        select(UPLOADS.c.id)
-        .where(mine, pending)
-        .order_by(UPLOADS.c.cuts, UPLOADS.c.id)
-        .limit(most),
+        found.where(pending, is_tonights).order_by(UPLOADS.c.cuts, UPLOADS.c.id).limit(most),
+        found.where(pending).order_by(UPLOADS.c.cuts, UPLOADS.c.id).limit(most),
     ]
-    ranked = union_all(*(select(walk.subquery().c.id) for walk in walks)).subquery()
-    return select(ranked.c.id).limit(most)
+    ranked = union(*(select(walk.subquery()) for walk in walks)).subquery()
+    return (
+        select(ranked.c.id)
+        .order_by(ranked.c.priority.desc(), ranked.c.later, ranked.c.cuts, ranked.c.id)
+        .limit(most)
+    )
 
 
 @cache
@@ -246,6 +247,15 @@ def _update_of(columns: tuple[str, ...], *, fenced: bool) -> Update:
 
 
 _RECORD: Final = sql_insert(TRANSITIONS)
+
+
+def unindexed(column: ColumnElement[str]) -> ColumnElement[str]:
+    """Return a column for a condition that shall not choose the index.
+
+    SQLite without statistics takes an index on any `=` for a better one than the short index of
+    what waits, and then reads every row of the watch (measured: 180 ms instead of 2 ms at 100,000).
+    """
+    return column.concat("")
 
 
 def state_of(row: RowMapping) -> State:

@@ -30,11 +30,17 @@ _NEW_VERSION: Final[dict[str, Any]] = {
     "body_complete": False,
     "asked_complete": False,
     "forced": False,
+    "recheck": False,
     "acknowledged": False,
     "sha256": None,
     "unproven": False,
+    "tags_pending": False,
+    "remote_id": None,
+    "remote_name": None,
     "dataset_uuid": None,
 }
+_WITH_REASON: Final = frozenset({state.TRUNCATED, state.FILE_GONE})
+"""What detection itself finds wrong with a file: the sighting's cause is what a person reads."""
 
 
 class Noting:
@@ -81,8 +87,10 @@ class Noting:
             born_as = after if after in state.INITIAL else state.SETTLING
             ids = moves.insert(self.connection, born_as, cause, self.now, rows)
             if after != born_as:
+                values = {"error": cause} if after in _WITH_REASON else {}
                 for row_id in ids:
-                    moves.move(self.connection, Move(row_id, born_as, after, cause), self.now)
+                    step = Move(row_id, born_as, after, cause, values)
+                    moves.move(self.connection, step, self.now)
 
     def _born(self, sighting: Sighting) -> dict[str, Any]:
         return born(self.host, self.watch, self.root, sighting.version) | {
@@ -115,43 +123,57 @@ class Noting:
             self._move(row, sighting, after or row.state, revise=action is Action.REVISE)
 
     def _move(self, row: KnownRow, sighting: Sighting, after: State, *, revise: bool) -> None:
-        values: dict[str, Any] = {}
-        if sighting.header or sighting.night:
-            values = {"header": dict(sighting.header), "night": sighting.night}
-        if sighting.dataset_name is not None:
-            values["dataset_name"] = sighting.dataset_name
-        if after in (state.TRUNCATED, state.FILE_GONE):
-            values["error"] = sighting.cause
-        elif revise:
-            values["error"] = None
-        if revise:
-            values |= version_columns(sighting.version) | _NEW_VERSION
-            # What was sent of the older version may be there under this name: ask first.
-            values["ask_first"] = sighting.ask_first or row.tried
-            values["root"] = self.root
-        before = row.state
-        if before == after and revise:
-            moves.amend(self.connection, row.id, sighting.cause, self.now, values)
+        before, cause = row.state, sighting.cause
+        values = self._revised(row, sighting) if revise else {}
+        values |= _told(row, sighting)
+        if after in _WITH_REASON:
+            values["error"] = cause
+        if revise and before == after == state.PENDING:
+            moves.amend(self.connection, row.id, cause, self.now, values)
             return
         if before != after and not state.may_move(before, after):
-            moves.move(
-                self.connection,
-                Move(row.id, before, state.SETTLING, sighting.cause, values),
-                self.now,
-            )
+            step = Move(row.id, before, state.SETTLING, cause, values)
+            moves.move(self.connection, step, self.now)
             before, values = state.SETTLING, {}
-        moves.move(self.connection, Move(row.id, before, after, sighting.cause, values), self.now)
+        moves.move(self.connection, Move(row.id, before, after, cause, values), self.now)
+
+    def _revised(self, row: KnownRow, sighting: Sighting) -> dict[str, Any]:
+        """Return what a row forgets, and keeps, when it gets another version of its file."""
+        return {
+            **version_columns(sighting.version),
+            **_NEW_VERSION,
+            "root": self.root,
+            "error": None,
+            # What was sent of the older version may be there under this name.
+            "ask_first": row.ask_first or row.tried,
+        }
 
     def _rename(self, row: KnownRow, sighting: Sighting) -> None:
         """Let the row follow its file, or end where the new name has a row of its own."""
         target = sighting.renamed_to
         if target is None:
             return
-        words = f"renamed to {printable(target)}"
         if known_rows(self.connection, self.host, self.watch, [target]):
-            step = Move(row.id, row.state, state.IGNORED, words)
+            step = Move(row.id, row.state, state.IGNORED, f"renamed to {printable(target)}")
             moves.move(self.connection, step, self.now)
             return
+        words = f"renamed from {printable(row.version.rel_path)}"
         values = {"rel_path": target, "path_text": printable(target), "name": name_of(target)}
-        step = Move(row.id, row.state, state.SETTLING, words, values)
-        moves.move(self.connection, step, self.now)
+        if row.state == state.SETTLING:
+            moves.amend(self.connection, row.id, words, self.now, values)
+        else:
+            step = Move(row.id, row.state, state.SETTLING, words, values)
+            moves.move(self.connection, step, self.now)
+
+
+def _told(row: KnownRow, sighting: Sighting) -> dict[str, Any]:
+    """Return what a sighting tells of a file beside its version."""
+    values: dict[str, Any] = {}
+    if sighting.header or sighting.night:
+        values = {"header": dict(sighting.header), "night": sighting.night}
+    if sighting.dataset_name not in (None, row.dataset_name):
+        # Which dataset the other name stands for is to be found out.
+        values |= {"dataset_name": sighting.dataset_name, "dataset_uuid": None}
+    if sighting.ask_first:
+        values["ask_first"] = True
+    return values

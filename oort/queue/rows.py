@@ -32,6 +32,8 @@ _KNOWN: Final = (
         UPLOADS.c.unproven,
         UPLOADS.c.acknowledged,
         UPLOADS.c.may_be_stored,
+        UPLOADS.c.ask_first,
+        UPLOADS.c.dataset_name,
     )
     .where(
         UPLOADS.c.host == bindparam("at_host"),
@@ -61,6 +63,8 @@ def known_rows(
             acknowledged=row[8],
             ever_stored=now_in in SAFE or (before is not None and before.ever_stored),
             tried=row[9],
+            ask_first=row[10],
+            dataset_name=row[11],
         )
     return known
 

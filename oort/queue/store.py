@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, bindparam, delete, or_, select, update
+from sqlalchemy import BigInteger, and_, bindparam, delete, or_, select, type_coerce, update
 from sqlalchemy import insert as sql_insert
 
 from oort.policy import state
@@ -175,33 +175,32 @@ class Queue:
 
     def waits(self, watches: Sequence[str], now: datetime) -> bool:
         """Tell cheaply whether `claim` would find something."""
+        pending = UPLOADS.c.substatus == Substatus.PENDING.value
+        due = and_(UPLOADS.c.next_attempt_at.is_not(None), UPLOADS.c.next_attempt_at <= now)
         with self._readers.connect() as connection:
-            found = connection.execute(
-                select(UPLOADS.c.id)
-                .where(
-                    UPLOADS.c.host == self._host,
-                    UPLOADS.c.watch.in_(list(watches)),
-                    or_(
-                        UPLOADS.c.substatus == Substatus.PENDING.value,
-                        and_(
-                            UPLOADS.c.next_attempt_at.is_not(None),
-                            UPLOADS.c.next_attempt_at <= now,
-                        ),
-                    ),
-                )
-                .limit(1)
-            ).first()
-        return found is not None
+            return any(
+                connection.execute(
+                    select(UPLOADS.c.id).where(*self._mine(watches), one).limit(1)
+                ).first()
+                for one in (pending, due)
+            )
 
-    def next_due_at(self) -> datetime | None:
-        """Return when the next waiting row has waited its time; None where none waits."""
+    def next_due_at(self, watches: Sequence[str]) -> datetime | None:
+        """Return when the next waiting row of `watches` has waited its time; None where none waits."""
         with self._readers.connect() as connection:
             return connection.execute(
                 select(UPLOADS.c.next_attempt_at)
-                .where(UPLOADS.c.next_attempt_at.is_not(None))
+                .where(*self._mine(watches), UPLOADS.c.next_attempt_at.is_not(None))
                 .order_by(UPLOADS.c.next_attempt_at)
                 .limit(1)
             ).scalar()
+
+    def _mine(self, watches: Sequence[str]) -> list[Any]:
+        """Return the conditions for rows of ours that are found by another index than the watch's."""
+        return [
+            UPLOADS.c.host == self._host,
+            moves.unindexed(UPLOADS.c.watch).in_(list(watches)),
+        ]
 
     def enter(self, upload: Upload, before: State, after: State, cause: str, **values: Any) -> None:
         """Take a claimed row one step further; `uploading` makes it possibly stored."""
@@ -466,15 +465,12 @@ class Queue:
         """Re-base every wait after a step of the wall clock, so that none ends early or never."""
 
         def change(connection: Connection) -> None:
-            rows = connection.execute(
-                select(UPLOADS.c.id, UPLOADS.c.next_attempt_at).where(
-                    UPLOADS.c.host == self._host, UPLOADS.c.next_attempt_at.is_not(None)
-                )
+            waited = type_coerce(UPLOADS.c.next_attempt_at, BigInteger)
+            connection.execute(
+                update(UPLOADS)
+                .where(UPLOADS.c.host == self._host, UPLOADS.c.next_attempt_at.is_not(None))
+                .values(next_attempt_at=waited + by // timedelta(milliseconds=1))
             )
-            for row_id, due in rows.all():
-                connection.execute(
-                    update(UPLOADS).where(UPLOADS.c.id == row_id).values(next_attempt_at=due + by)
-                )
 
         self._writer.run(change)
 
@@ -532,6 +528,9 @@ class Queue:
                 moves.amend(connection, upload.id, cause, now, values)
                 return
             connection.execute(update(UPLOADS).where(UPLOADS.c.id == upload.id).values(**values))
+            newest = known_rows(connection, self._host, upload.watch, [upload.rel_path])
+            if newest[upload.rel_path].id != upload.id:
+                return  # a later change was seen meanwhile: it is recorded already
             row = born(self._host, upload.watch, root, found)
             moves.insert(
                 connection, state.CHANGED, "its content changed after the upload", now, [row]

@@ -159,7 +159,7 @@ def test_what_waits_is_claimed_when_its_time_has_come(opened: OpenQueue) -> None
     end(opened, upload, ServerBusy("503", 503, retry_after_s=3600))
 
     assert claim(opened) == []
-    due = opened.queue.next_due_at()
+    due = opened.queue.next_due_at(["w"])
     assert due is not None
     assert due - SystemClock().now() > timedelta(minutes=59)
     assert not opened.queue.waits(["w"], SystemClock().now())
