@@ -1,6 +1,6 @@
 """The one place where a row comes into a state: the table of `oort.policy.state` is kept here.
 
-`insert`, `move` and `take` are all the ways there are (`amend` changes what is known of a row that
+`insert`, `move`, `move_all` and `take` are all the ways there are (`amend` changes what is known of a row that
 stays where it is). Each writes the history in the same
 transaction, refuses a step that the table does not have, and refuses a row that is no longer where
 the caller saw it, so that two hands can never both believe that they moved it.
@@ -114,6 +114,33 @@ def move(connection: Connection, step: Move, now: datetime) -> None:
         raise StaleRowError(f"upload {step.id} is no longer {step.before.substatus.value}")
     if step.after != step.before:
         _record(connection, [(step.id, step.after, step.cause)], now)
+
+
+def move_all(
+    connection: Connection,
+    here: Sequence[ColumnElement[bool]],
+    before: State,
+    after: State,
+    *,
+    cause: str,
+    now: datetime,
+) -> int:
+    """Take every row of `before` that `here` chooses to `after` in one statement; return how many."""
+    if not may_move(before, after):
+        raise AssertionError(f"{before} -> {after} is not in TRANSITIONS")
+    moved = connection.execute(
+        update(UPLOADS)
+        .where(
+            *here,
+            UPLOADS.c.status == before.status.value,
+            UPLOADS.c.substatus == before.substatus.value,
+        )
+        .values(**_in_state(after, now))
+        .returning(UPLOADS.c.id)
+    ).scalars()
+    steps = [(row_id, after, cause) for row_id in moved]
+    _record(connection, steps, now)
+    return len(steps)
 
 
 def amend(
