@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from oort.policy import state
 from oort.policy.state import IN_HAND, Status
@@ -13,9 +13,10 @@ from oort.queue import moves, reads
 from oort.queue.models import UPLOADS
 from oort.queue.moves import Move, state_of
 from oort.queue.rows import absolute_text
+from oort.values import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, RowMapping
@@ -40,69 +41,76 @@ class Which:
     every_error: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A row that an order names; one that it names by a folder may well need nothing."""
+
+    row: RowMapping
+    folder: bytes | None = None
+
+
 def retry(
     connection: Connection, host: str, which: Which, now: datetime, *, force: bool = False
 ) -> Told:
     """Bring rows to the front of the queue; `force` sends what its format calls short."""
-    told = Told()
-    for row in _rows(connection, host, which, told):
+
+    def carry_out(row: RowMapping, told: Told) -> str | None:
         refusal = _refuse_retry(connection, row, force=force)
-        if refusal:
-            told.refused.append(f"{absolute_text(row)}: {refusal}")
-            continue
-        before = state_of(row)
-        settles = before in (state.TRUNCATED, state.SETTLING) and not force
-        after = state.SETTLING if settles else state.PENDING
-        values: dict[str, Any] = {
-            "priority": 1,
-            "error": None,
-            "forced": force,
-            "acknowledged": False,
-            "next_attempt_at": None,
-        }
-        if row["status"] == Status.SKIPPED.value:
-            values["ask_first"] = True
-        moves.move(connection, Move(row["id"], before, after, "retry asked for", values), now)
-        if settles:
-            told.look_again.append((row["watch"], row["rel_path"]))
-        told.moved += 1
-    return told
+        if refusal is None:
+            _retry(connection, row, told, now, force=force)
+        return refusal
+
+    return _each(connection, host, which, carry_out, none="needs no retry")
+
+
+def _retry(
+    connection: Connection, row: RowMapping, told: Told, now: datetime, *, force: bool
+) -> None:
+    before = state_of(row)
+    settles = before in (state.TRUNCATED, state.SETTLING) and not force
+    values: dict[str, Any] = {
+        "priority": 1,
+        "error": None,
+        "forced": force,
+        "acknowledged": False,
+    }
+    if row["status"] == Status.SKIPPED.value:
+        values["ask_first"] = True
+    after = state.SETTLING if settles else state.PENDING
+    moves.move(connection, Move(row["id"], before, after, "retry asked for", values), now)
+    if settles:
+        told.look_again.append((row["watch"], row["rel_path"]))
 
 
 def skip(connection: Connection, host: str, which: Which, now: datetime) -> Told:
     """Put rows aside as `ignored`, which acknowledges them."""
-    told = Told()
-    for row in _rows(connection, host, which, told):
+
+    def carry_out(row: RowMapping, _: Told) -> str | None:
         before = state_of(row)
-        refusal = _REFUSED_SKIPS.get(before)
-        if before in IN_HAND:
-            refusal = "is being sent"
-        if refusal:
-            told.refused.append(f"{absolute_text(row)}: {refusal}")
-            continue
-        step = Move(row["id"], before, state.IGNORED, "skipped by hand", {"acknowledged": True})
-        moves.move(connection, step, now)
-        told.moved += 1
-    return told
+        refusal = _BEING_SENT if before in IN_HAND else _REFUSED_SKIPS.get(before)
+        if refusal is None:
+            values = {"acknowledged": True, "error": None}
+            step = Move(row["id"], before, state.IGNORED, "skipped by hand", values)
+            moves.move(connection, step, now)
+        return refusal
+
+    return _each(connection, host, which, carry_out, none="has nothing to skip")
 
 
 def let_go(connection: Connection, host: str, watch: str, now: datetime) -> Told:
     """Put the waiting rows of a removed watch aside; they settle again if a watch covers them."""
-    told = Told()
-    rows = connection.execute(
-        select(UPLOADS).where(
-            UPLOADS.c.host == host,
-            UPLOADS.c.watch == watch,
-            UPLOADS.c.status == Status.NEW.value,
+    here = (UPLOADS.c.host == host, UPLOADS.c.watch == watch)
+    return Told(
+        moved=sum(
+            moves.move_all(
+                connection, here, before, state.IGNORED, cause="its watch was removed", now=now
+            )
+            for before in (state.SETTLING, state.PENDING, state.WAITING)
         )
-    ).mappings()
-    for row in rows.all():
-        step = Move(row["id"], state_of(row), state.IGNORED, "its watch was removed")
-        moves.move(connection, step, now)
-        told.moved += 1
-    return told
+    )
 
 
+_BEING_SENT: Final = "is being sent"
 _REFUSED_SKIPS: Final = {
     state.DONE: "is stored already",
     state.ALREADY_SYNCED: "was at the server before us",
@@ -116,7 +124,7 @@ def _refuse_retry(connection: Connection, row: RowMapping, *, force: bool) -> st
     if now_in == state.DONE:
         return "is stored; `oort verify` compares it with the server"
     if now_in in IN_HAND:
-        return "is being sent"
+        return _BEING_SENT
     if now_in == state.SETTLING and not force:
         return "still settles; `--force` sends it as it is"
     newer = connection.execute(
@@ -130,50 +138,75 @@ def _refuse_retry(connection: Connection, row: RowMapping, *, force: bool) -> st
     return "a newer version of it is in the queue" if newer else None
 
 
-def _rows(connection: Connection, host: str, which: Which, told: Told) -> Iterable[RowMapping]:
+def _each(
+    connection: Connection,
+    host: str,
+    which: Which,
+    carry_out: Callable[[RowMapping, Told], str | None],
+    *,
+    none: str,
+) -> Told:
+    """Carry an order out for each row that it names; `carry_out` returns why it does not.
+
+    In a folder, rows that need nothing are passed over; where that leaves none, `none` says so.
+    """
+    told = Told()
+    touched: dict[bytes, int] = {}
+    for named in _named(connection, host, which, told):
+        refusal = carry_out(named.row, told)
+        if named.folder is not None:
+            touched.setdefault(named.folder, 0)
+        if refusal is None:
+            told.moved += 1
+            if named.folder is not None:
+                touched[named.folder] += 1
+        elif named.folder is None:
+            told.refused.append(f"{absolute_text(named.row)}: {refusal}")
+    told.refused += [
+        f"{printable(folder)}: {none}" for folder, moved in touched.items() if not moved
+    ]
+    return told
+
+
+def _named(connection: Connection, host: str, which: Which, told: Told) -> list[_Named]:
     """Return the rows that an order names, each once; what names none is refused with a reason."""
-    found: dict[int, RowMapping] = {}
+    found: dict[int, _Named] = {}
     for path in which.paths:
-        rows = _at(connection, host, path)
-        if not rows:
-            words = path.decode("utf-8", "backslashreplace")
+        named = _at(connection, host, path)
+        if not named:
+            words = printable(path)
             told.refused.append(f"{words}: is not in the queue; `oort status PATH` tells more")
-        found |= {row["id"]: row for row in rows}
+        found |= {one.row["id"]: one for one in named}
+    here = UPLOADS.c.host == host
     for row_id in which.ids:
-        row = (
-            connection.execute(
-                select(UPLOADS).where(UPLOADS.c.id == row_id, UPLOADS.c.host == host)
-            )
-            .mappings()
-            .first()
-        )
-        if row is None:
+        rows = _rows(connection, here, UPLOADS.c.id == row_id)
+        if not rows:
             told.refused.append(f"{row_id}: there is no such upload")
-        else:
-            found[row["id"]] = row
+        found |= {row["id"]: _Named(row) for row in rows}
     if which.every_error:
-        rows = (
-            connection.execute(
-                select(UPLOADS).where(
-                    UPLOADS.c.host == host, UPLOADS.c.status == Status.ERROR.value
-                )
-            )
-            .mappings()
-            .all()
-        )
-        found |= {row["id"]: row for row in rows}
+        rows = _rows(connection, here, UPLOADS.c.status == Status.ERROR.value)
+        found |= {row["id"]: _Named(row) for row in rows}
     return list(found.values())
 
 
-def _at(connection: Connection, host: str, path: bytes) -> Sequence[RowMapping]:
-    """Return the rows at an absolute path, or below it; the innermost watched folder wins."""
-    best: Sequence[RowMapping] = ()
-    depth = -1
+def _rows(connection: Connection, *here: ColumnElement[bool]) -> Sequence[RowMapping]:
+    return connection.execute(select(UPLOADS).where(*here).order_by(UPLOADS.c.id)).mappings().all()
+
+
+def _at(connection: Connection, host: str, path: bytes) -> list[_Named]:
+    """Return the rows at an absolute path, or below it.
+
+    The innermost watched folder wins; of two watches of one folder, the one with the newer rows.
+    """
+    best: list[_Named] = []
+    rank = (-1, 0)
     for watch, folder in reads.roots(connection, host):
         root = folder.rstrip(b"/")
         if path != root and not path.startswith(root + b"/"):
             continue
-        rows = reads.matching(connection, host, watch, path[len(root) + 1 :])
-        if rows and len(root) > depth:
-            best, depth = rows, len(root)
+        rel_path = path[len(root) + 1 :]
+        rows = reads.matching(connection, host, watch, rel_path)
+        if rows and (len(root), rows[-1]["id"]) > rank:
+            rank = (len(root), rows[-1]["id"])
+            best = [_Named(row, None if row["rel_path"] == rel_path else path) for row in rows]
     return best
