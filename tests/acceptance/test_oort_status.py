@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.support.daemon import Home
+
 
 def oort(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -162,3 +164,19 @@ def test_colour_is_for_terminals_and_can_be_turned_off(
     wait_until(lambda: shown.shows(b"nowhere does not exist"), what=lambda: str(shown.shown))
 
     assert coloured == (b"\x1b[31m" in shown.shown)
+
+
+def test_a_broken_config_is_a_warning_while_the_daemon_runs(home: Home, tmp_path: Path) -> None:
+    folder = tmp_path / "dome"
+    folder.mkdir()
+    home.watch(folder)
+    home.start()
+    config = home.folder / "oort" / "config.toml"
+
+    config.write_text(config.read_text() + "\nnonsense = 1\n")
+
+    wait_until(lambda: home.status()["daemon"]["warnings"], what=home.told)
+    line = config.read_text().splitlines().index("nonsense = 1") + 1
+    assert f'Warning: {config}:{line}: unknown key "nonsense" in [[watch]]' in home.oort("status")
+    assert ["dome"] == [watch["name"] for watch in home.json("folders")]
+    home.oort("stop")
