@@ -41,7 +41,7 @@ API_NAME: Final = "rehearsal"
 FOLDER: Final = "images"
 DAEMON_LOG: Final = "daemon.log"
 _SEED: Final = 31
-_LOOK_EVERY_S: Final = 0.2
+_LOOK_EVERY_S: Final = 0.1
 _LOG_LINES: Final = 30
 _STATUS_EVERY_S: Final = 1.0
 
@@ -156,8 +156,11 @@ class _Night:
 
     def _cut_the_link(self, server: Server) -> None:
         self._until(lambda: self._taken >= self._script.cut_at, 60.0, "the camera has begun")
+        self._until(server.in_hand, 60.0, "a file is on its way")
+        torn = server.in_hand()
         server.cut_link(self._script.outage_s)
-        self._say("link", f"cut for {self._script.outage_s:.0f} s, what was on its way is torn")
+        words = f", with {', '.join(torn)} on its way" if torn else ""
+        self._say("link", f"cut for {self._script.outage_s:.0f} s{words}")
         self._until(lambda: not server.listens(), 5.0, "the link is down")
         self._until(server.listens, 30.0 + self._script.outage_s, "the link is back")
         self._say("link", "back")
@@ -233,7 +236,7 @@ class _Night:
                 if not self._over.is_set():
                     self._say("daemon", error.message)
 
-    def _until(self, is_so: Callable[[], bool], limit_s: float, what: str) -> None:
+    def _until(self, is_so: Callable[[], object], limit_s: float, what: str) -> None:
         began = self._clock.monotonic()
         while not is_so():
             if self._camera_error is not None:

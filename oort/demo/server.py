@@ -62,6 +62,17 @@ class Server:
             return False
         return True
 
+    def in_hand(self) -> list[str]:
+        """Return the names of the files whose bytes are coming in now."""
+        return [
+            seen["file"]
+            for seen in self._ask("GET", "/_faults/requests/")
+            if seen["file"]
+            and seen["bytes_received"]
+            and not seen["body_complete"]
+            and not seen["done"]
+        ]
+
     def torn(self, file: str) -> Torn | None:
         """Return the newest upload of this file that broke off midway, if there is one."""
         for seen in reversed(self._ask("GET", "/_faults/requests/")):
