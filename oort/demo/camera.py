@@ -39,9 +39,9 @@ class Way(StrEnum):
     """How a file comes to lie in the folder; the words are what the display says."""
 
     SLOWLY = "slowly, the file open all the while"
+    COMPRESSED = "compressed, in pieces"
     RENAMED = "under a temporary name, then renamed"
     REWRITTEN = "its header rewritten after closing"
-    COMPRESSED = "compressed, in pieces"
     AT_ONCE = "in one go, a name with blanks and accents"
     MOVED_IN = "with its folder, moved in from elsewhere"
 
@@ -73,7 +73,7 @@ class Written:
 
 def plan(exposures: int) -> tuple[Exposure, ...]:
     """Return the light frames of a night, every way of writing in turn."""
-    ways = (Way.SLOWLY, Way.RENAMED, Way.REWRITTEN, Way.COMPRESSED, Way.AT_ONCE)
+    ways = [way for way in Way if way is not Way.MOVED_IN]
     return tuple(
         _planned(number, ways[(number - 1) % len(ways)]) for number in range(1, exposures + 1)
     )

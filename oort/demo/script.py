@@ -34,6 +34,16 @@ class Script:
         return max(1, self.exposures * 2 // 3)
 
     @property
+    def killed_after_bytes(self) -> int:
+        """How much of that upload arrives before: a quarter of an uncompressed frame."""
+        return self.width * self.height // 2
+
+    @property
+    def limit_s(self) -> float:
+        """More than any step of the night can take, on a machine that is busy with other things."""
+        return 120.0 + 10.0 * self.exposures
+
+    @property
     def calibration_at(self) -> int:
         """The exposure after which the calibration frames are moved in."""
         return max(1, self.exposures // 2)

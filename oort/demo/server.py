@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import http.client
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -27,14 +26,6 @@ _ANSWER_LIMIT_S: Final = 10.0
 _LOOK_EVERY_S: Final = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Torn:
-    """An upload that ended before its body was complete: no answer was given."""
-
-    file: str
-    bytes_received: int
-
-
 class Server:
     """The running sandbox: where it listens, who may come, and what it has."""
 
@@ -46,9 +37,14 @@ class Server:
         self._files = Path(about["storage"]) / "files"
         self._host = urlsplit(self.url).netloc
 
-    def rule(self, **rule: object) -> None:
-        """Add a rule to the switchboard; raises OortError for one that it does not know."""
-        self._ask("POST", "/_faults/", rule)
+    def rule(self, **rule: object) -> int:
+        """Add a rule to the switchboard and return its id; raises OortError for a wrong one."""
+        return int(self._ask("POST", "/_faults/", rule)["id"])
+
+    def applied(self, rule: int) -> bool:
+        """Tell whether a rule has done what it is for."""
+        rules = self._ask("GET", "/_faults/")["rules"]
+        return any(known["id"] == rule and known["applied"] for known in rules)
 
     def cut_link(self, for_s: float) -> None:
         """Refuse connections for some seconds, and reset those that there are."""
@@ -72,13 +68,6 @@ class Server:
             and not seen["body_complete"]
             and not seen["done"]
         ]
-
-    def torn(self, file: str) -> Torn | None:
-        """Return the newest upload of this file that broke off midway, if there is one."""
-        for seen in reversed(self._ask("GET", "/_faults/requests/")):
-            if seen["file"] == file and not seen["body_complete"] and seen["bytes_received"]:
-                return Torn(file, seen["bytes_received"])
-        return None
 
     def stored(self) -> int:
         """Return how many files it says to have."""

@@ -55,3 +55,8 @@ def read(document: str) -> Snapshot:
             for row in status["active"]
         ),
     )
+
+
+def newest_cause(document: str) -> str:
+    """Return what `oort status PATH --json` tells last of a file: the cause of its newest state."""
+    return str(json.loads(document)["history"][-1]["cause"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import threading
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,20 @@ def test_a_fresh_server_listens_and_has_nothing(sandbox: Server) -> None:
     assert sandbox.listens()
     assert sandbox.stored() == 0
     assert sandbox.copies() == []
-    assert sandbox.torn("a.fits") is None
+    assert sandbox.in_hand() == []
+
+
+def test_a_rule_tells_whether_it_was_applied(sandbox: Server) -> None:
+    rule = sandbox.rule(path="/nowhere/", status=503)
+
+    assert not sandbox.applied(rule)
+
+    connection = http.client.HTTPConnection(sandbox.url.removeprefix("http://"), timeout=10)
+    connection.request("GET", "/nowhere/")
+
+    assert connection.getresponse().status == 503
+    assert sandbox.applied(rule)
+    connection.close()
 
 
 def test_an_outage_ends_by_itself(sandbox: Server) -> None:

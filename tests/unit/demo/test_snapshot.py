@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from oort.demo.snapshot import InHand, Snapshot, read
+from oort.demo.snapshot import InHand, Snapshot, newest_cause, read
 
 
 def test_the_documented_status_is_understood() -> None:
@@ -27,3 +27,9 @@ def test_the_documented_status_is_understood() -> None:
 
 def test_a_queue_without_a_row_is_empty_in_words() -> None:
     assert Snapshot().queue == "empty"
+
+
+def test_the_newest_cause_of_a_file_is_the_end_of_its_history() -> None:
+    history = [{"cause": "sending"}, {"cause": "the server has it"}]
+
+    assert newest_cause(json.dumps({"id": 5, "history": history})) == "the server has it"
