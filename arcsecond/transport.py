@@ -204,8 +204,6 @@ class Transport:
         try:
             response = self._adapter.send(request, stream=True, timeout=self._timeout)
             content = self._content(response, limit)
-            if not wire.body_complete:
-                self._adapter.drop(response)  # an early answer: the rest of the body never follows
         except TransportError as cut:  # ours, from within the body or the connection
             cut.bytes_sent, cut.body_complete = wire.body_bytes, wire.body_complete
             self._tell(f"< {cut.message}")

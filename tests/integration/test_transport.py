@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY = Secret("a-key-that-stays-put")
-QUICK = Timeouts(connect_s=5, read_s=1)
+QUICK = Timeouts(connect_s=10, read_s=1)
+"""For what is expected to time out; everything else may wait on a busy machine."""
 MEGABYTE = 1024 * 1024
 
 
@@ -178,7 +179,7 @@ def test_a_reset_after_n_bytes_leaves_the_outcome_open() -> None:
         connection.read_body(300_000)
         connection.reset()
 
-    with RawServer(handler) as server, Transport(server.url, timeouts=QUICK) as transport:
+    with RawServer(handler) as server, Transport(server.url) as transport:
         with pytest.raises(BrokenError) as caught:
             transport.request("POST", "datafiles/", body=body_of(64 * MEGABYTE))
 
@@ -191,7 +192,7 @@ def test_a_lost_answer_leaves_the_outcome_open() -> None:
         connection.read_request()
         connection.reset()
 
-    with RawServer(handler) as server, Transport(server.url, timeouts=QUICK) as transport:
+    with RawServer(handler) as server, Transport(server.url) as transport:
         with pytest.raises(BrokenError) as caught:
             transport.request("POST", "datafiles/", body=body_of(1000))
 
@@ -201,7 +202,7 @@ def test_a_lost_answer_leaves_the_outcome_open() -> None:
 def test_an_answer_that_is_cut_short_leaves_the_outcome_open() -> None:
     with (
         RawServer(answers(ANSWER[:-3])) as server,
-        Transport(server.url, timeouts=QUICK) as transport,
+        Transport(server.url) as transport,
     ):
         with pytest.raises(BrokenError) as caught:
             transport.request("POST", "datafiles/", body=body_of(1000))
@@ -213,7 +214,7 @@ def test_an_answer_that_is_cut_short_leaves_the_outcome_open() -> None:
 def test_what_is_no_http_leaves_the_outcome_open() -> None:
     with (
         RawServer(answers(b"220 smtp.example.org ready\r\n")) as server,
-        Transport(server.url, timeouts=QUICK) as transport,
+        Transport(server.url) as transport,
         pytest.raises(BrokenError, match="no HTTP"),
     ):
         transport.request("GET", "")
@@ -224,7 +225,7 @@ def test_a_server_that_stops_reading_fails_after_the_read_time_out() -> None:
         connection.read_head()
         connection.hold()
 
-    timeouts = Timeouts(connect_s=0.1, read_s=1.5)
+    timeouts = Timeouts(connect_s=0.5, read_s=1.5)
     with RawServer(handler) as server, Transport(server.url, timeouts=timeouts) as transport:
         started = time.monotonic()
         with pytest.raises(BrokenError) as caught:
@@ -244,16 +245,16 @@ def test_a_server_that_reads_slowly_is_waited_for() -> None:
         assert found
         size = int(found[1])
         while len(connection.received) < size:
-            connection.stopping.wait(0.1)
+            connection.stopping.wait(0.2)
             connection.read_body(min(size, len(connection.received) + 256 * 1024))
         connection.sock.sendall(ANSWER)
         return len(connection.received)
 
     with (
         RawServer(handler) as server,
-        Transport(server.url, timeouts=Timeouts(connect_s=5, read_s=1)) as transport,
+        Transport(server.url, timeouts=Timeouts(connect_s=10, read_s=2)) as transport,
     ):
-        body = body_of(12 * MEGABYTE)
+        body = body_of(8 * MEGABYTE)
         answer = transport.request("POST", "datafiles/", body=body)
 
         assert answer.http_status == 201
@@ -275,7 +276,7 @@ def refuse_early(connection: Connection) -> None:
 
 
 def test_an_early_refusal_is_read_before_the_broken_pipe_is_believed() -> None:
-    with RawServer(refuse_early) as server, Transport(server.url, timeouts=QUICK) as transport:
+    with RawServer(refuse_early) as server, Transport(server.url) as transport:
         answer = transport.request("POST", "datafiles/", body=body_of(64 * MEGABYTE))
 
         assert answer.http_status == 401
@@ -286,7 +287,7 @@ def test_an_early_refusal_is_read_before_the_broken_pipe_is_believed() -> None:
 def test_an_early_refusal_over_tls_is_read_too(server_tls: ssl.SSLContext, ca_bundle: Path) -> None:
     with (
         RawServer(refuse_early, tls=server_tls) as server,
-        Transport(server.url, ca_bundle=str(ca_bundle), timeouts=QUICK) as transport,
+        Transport(server.url, ca_bundle=str(ca_bundle)) as transport,
     ):
         answer = transport.request("POST", "datafiles/", body=body_of(64 * MEGABYTE))
 
@@ -304,7 +305,7 @@ def test_an_abrupt_close_over_tls_leaves_the_outcome_open(
 
     with (
         RawServer(handler, tls=server_tls) as server,
-        Transport(server.url, ca_bundle=str(ca_bundle), timeouts=QUICK) as transport,
+        Transport(server.url, ca_bundle=str(ca_bundle)) as transport,
     ):
         with pytest.raises(BrokenError) as caught:
             transport.request("POST", "datafiles/", body=body_of(64 * MEGABYTE))
@@ -321,7 +322,7 @@ def test_a_close_over_tls_in_place_of_the_answer_leaves_the_outcome_open(
 
     with (
         RawServer(handler, tls=server_tls) as server,
-        Transport(server.url, ca_bundle=str(ca_bundle), timeouts=QUICK) as transport,
+        Transport(server.url, ca_bundle=str(ca_bundle)) as transport,
     ):
         with pytest.raises(BrokenError) as caught:
             transport.request("POST", "datafiles/", body=body_of(1000))
@@ -648,7 +649,7 @@ def test_a_connection_that_rested_too_long_is_not_used_again() -> None:
 
 
 def test_after_an_early_answer_the_next_request_has_a_connection_of_its_own() -> None:
-    with RawServer(refuse_early) as server, Transport(server.url, timeouts=QUICK) as transport:
+    with RawServer(refuse_early) as server, Transport(server.url) as transport:
         for _ in range(2):
             answer = transport.request("POST", "datafiles/", body=body_of(64 * MEGABYTE))
             assert answer.http_status == 401
