@@ -52,7 +52,7 @@ def verdict(document: Document, now: datetime) -> Verdict:
         rest.append(f"{output.count(pending, 'file')} on the way")
     if by_status["OK"]:
         rest.append(f"{output.count(by_status['OK'], 'file')} safe")
-    return Verdict(", ".join(rest) + ".", first.style)
+    return Verdict("; ".join(rest) + ".", first.style)
 
 
 def _waiting(document: Document, now: datetime) -> Verdict:
@@ -135,7 +135,7 @@ def _state_lines(document: Document, now: datetime) -> list[str]:
     links = document.get("links") or [document["link"]]
     lines += [_link_line(link, now) for link in links]
     rate = document["queue"]["rate_bytes_per_s"]
-    if rate:
+    if rate and document["link"]["state"] == "online":
         lines.append(f"Speed: {output.rate(rate)}")
     return lines
 

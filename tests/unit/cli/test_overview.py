@@ -118,32 +118,32 @@ WAITING = {"queue__pending_files": 3, "queue__pending_bytes": 3072, "queue__by_s
             {"queue__total": 0, "watches": []},
             "No folder is watched yet: `oort watch FOLDER` adds one.",
         ),
-        (WAITING, "3 files on the way (3.0 KB), 412 files safe."),
+        (WAITING, "3 files on the way (3.0 KB); 412 files safe."),
         (
             {**WAITING, "queue__eta_s": 128.3},
-            "3 files on the way (3.0 KB, about 2 min 8 s left), 412 files safe.",
+            "3 files on the way (3.0 KB, about 2 min 8 s left); 412 files safe.",
         ),
         (
             {**WAITING, "link__state": "offline"},
-            f"3 files wait for the link, offline since {LOCAL_SINCE}, 412 files safe.",
+            f"3 files wait for the link, offline since {LOCAL_SINCE}; 412 files safe.",
         ),
         (
             {**WAITING, "link__state": "offline", "link__since": None},
-            "3 files wait for the link, 412 files safe.",
+            "3 files wait for the link; 412 files safe.",
         ),
         (
             {**WAITING, "link__state": "unauthorised"},
-            "3 files wait: the server refuses the key, 412 files safe.",
+            "3 files wait: the server refuses the key; 412 files safe.",
         ),
-        ({**WAITING, "daemon__paused": True}, "3 files wait: uploads are paused, 412 files safe."),
+        ({**WAITING, "daemon__paused": True}, "3 files wait: uploads are paused; 412 files safe."),
         (
             {**WAITING, "daemon__running": False, "queue__pending_files": 1},
-            "1 file waits, and the daemon is not running, 412 files safe.",
+            "1 file waits, and the daemon is not running; 412 files safe.",
         ),
-        ({"queue__by_status__Error": 1}, "1 file needs you, 412 files safe."),
+        ({"queue__by_status__Error": 1}, "1 file needs you; 412 files safe."),
         (
             {**WAITING, "queue__by_status__Error": 2, "queue__by_status__OK": 0},
-            "2 files need you, 3 files on the way.",
+            "2 files need you; 3 files on the way.",
         ),
     ],
 )
