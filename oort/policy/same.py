@@ -52,6 +52,7 @@ class NeedsHash:
 
 Comparison = Same | Other | NeedsHash
 
+_MARKS: Final = ("origin", "folder")
 _STORED_UNCHANGED: Final = re.compile(r"[-\w.]+", re.ASCII)
 _NOT_KEPT: Final = re.compile(r"[^-\w.]")
 _SUFFIX: Final = re.compile(r"_[A-Za-z0-9]{7}((?:\.[^.]*)*)$")
@@ -81,7 +82,7 @@ def _compare_hashes(local: Local, size: int | None, sha256: str) -> Comparison:
 
 
 def _compare_marks(local: Local, tags: Iterable[str]) -> Same | Other:
-    for mark, ours in (("origin", local.origin), ("folder", local.folder)):
+    for mark, ours in zip(_MARKS, (local.origin, local.folder), strict=True):
         theirs = marks(tags, mark)
         if theirs and ours not in theirs:
             named = ", ".join(sorted(theirs))
@@ -95,6 +96,12 @@ def marks(tags: Iterable[str], mark: str) -> frozenset[str]:
     return frozenset(
         unquote(tag.strip()[len(start) :]) for tag in tags if tag.strip().startswith(start)
     )
+
+
+def marks_among(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return the tags that `compare` looks at, where the server knows no hash."""
+    starts = tuple(f"oort|{mark}|" for mark in _MARKS)
+    return tuple(tag for tag in tags if tag.strip().startswith(starts))
 
 
 def is_stored_unchanged(name: str) -> bool:

@@ -477,17 +477,14 @@ class Remote:
         return ended_by(UnclearAnswerError(f"{what}: the listing is broken", status=HTTPStatus.OK))
 
     def _reply(self, answer: Answer, filename: str) -> Reply:
-        found = answer.json() if answer.is_json else None
-        words = answer.words()
-        if is_redirect(answer.http_status):
-            words = redirect_words(answer.http_status, answer.headers)
+        found = answer.json()
         stored = file_of(found) if answer.is_success else None
         if stored is not None and not stored.name:
             stored = replace(stored, name=filename)
         return Reply(
             http_status=answer.http_status,
-            words=words,
-            is_json=answer.is_json,
+            words="" if stored is not None and answer.body_complete else _words(answer),
+            is_json=found is not None or answer.is_json,
             bytes_sent=answer.bytes_sent,
             body_complete=answer.body_complete,
             stored=stored,
@@ -515,6 +512,12 @@ class Remote:
 
 def _at(portal: str | None) -> str:
     return f"{_quoted(portal)}/" if portal else ""
+
+
+def _words(answer: Answer) -> str:
+    if is_redirect(answer.http_status):
+        return redirect_words(answer.http_status, answer.headers)
+    return answer.words()
 
 
 def _quoted(part: str) -> str:

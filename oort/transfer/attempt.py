@@ -14,7 +14,6 @@ from oort.policy import state
 from oort.policy.doubt import NO_DOUBT, Doubt
 from oort.policy.outcome import (
     Broken,
-    FoundOther,
     Gone,
     Interrupted,
     NotAllowed,
@@ -133,7 +132,7 @@ def _settle(hand: Hand, dataset: RemoteDataset, held: HeldFile) -> Outcome | Non
             case SameThere(file, same):
                 return hand.found_same(file, same, ours=hand.doubt.may_be_stored, held=held)
             case OtherThere(reason) if place == dataset.uuid:
-                return FoundOther(reason)
+                return hand.found_other(reason)
             case MayNotLook():
                 return None  # it is sent: "already exists" will tell
             case _:

@@ -7,7 +7,7 @@ name may never reach the server's view. Many doubts of one dataset are settled b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from oort.policy.outcome import DoubtRemains
@@ -20,6 +20,7 @@ from oort.policy.same import (
     as_stored,
     compare,
     is_stored_unchanged,
+    marks_among,
     may_be_name_of,
     possible_origins,
     same_name,
@@ -222,9 +223,14 @@ class Doubts:
 
     def _read_listing(self, dataset: str) -> dict[str, list[RemoteFile]] | None:
         files: dict[str, list[RemoteFile]] = {}
+        kept: dict[tuple[str, ...], tuple[str, ...]] = {}
         try:
             listed = self._remote.files(dataset, self._portal, longest_bytes=LONGEST_LISTING_BYTES)
             for file in listed:
+                # It may be a hundred thousand: of the tags only those that a comparison looks at,
+                # and equal ones once.
+                tags = () if file.sha256 else marks_among(file.tags)
+                file = replace(file, tags=kept.setdefault(tags, tags), dataset=None)  # noqa: PLW2901  # the same, slimmer
                 for origin in possible_origins(file.name):
                     files.setdefault(origin, []).append(file)
         except (TooLongError, NotThereError):

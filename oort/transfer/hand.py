@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from oort.policy import state
 from oort.policy.doubt import Doubt
-from oort.policy.outcome import DoubtRemains, FoundSame, NameReserved
+from oort.policy.outcome import DoubtRemains, FoundOther, FoundSame, NameReserved
 from oort.transfer.datasets import Datasets
 from oort.transfer.doubts import Doubts, Finding
 
@@ -105,6 +105,15 @@ class Hand:
             unproven=same.unproven,
             ours=ours,
             note=same.note,
+            bytes_sent=reply.bytes_sent if reply else 0,
+            http_status=reply.http_status if reply else None,
+        )
+
+    def found_other(self, reason: str, reply: Reply | None = None) -> FoundOther:
+        """Return that another file has the name, and what somebody may do about it."""
+        return FoundOther(
+            f"another file of that name is in the dataset: {reason}; rename this one, or give "
+            "its folder a dataset of its own",
             bytes_sent=reply.bytes_sent if reply else 0,
             http_status=reply.http_status if reply else None,
         )

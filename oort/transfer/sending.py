@@ -161,7 +161,7 @@ def _unclear(hand: Hand, dataset: RemoteDataset, held: HeldFile, reply: Reply) -
         case SameThere(file, same):
             return hand.found_same(file, same, ours=True, held=held, reply=reply)
         case OtherThere(reason):
-            return FoundOther(reason, bytes_sent=reply.bytes_sent, http_status=reply.http_status)
+            return hand.found_other(reason, reply)
         case MayNotLook() | NotThere():
             # Not counted as an answer to the doubt: a complete body may still be on its way.
             return Unclear(
@@ -180,7 +180,7 @@ def _namesake(hand: Hand, dataset: RemoteDataset, held: HeldFile, reply: Reply) 
             ours = hand.upload.may_be_stored
             return hand.found_same(file, same, ours=ours, held=held, reply=reply)
         case OtherThere(reason):
-            return FoundOther(reason, bytes_sent=sent, http_status=status)
+            return hand.found_other(reason, reply)
         case NotThere():
             words = f"{reply.words}; but the server shows no such file"
             return FoundOther(words, bytes_sent=sent, http_status=status)

@@ -286,6 +286,31 @@ def test_many_doubts_are_settled_by_one_listing(night: Night) -> None:
     assert len(asked) == 1
 
 
+def test_a_listing_for_many_is_compared_as_a_single_answer_is(night: Night) -> None:
+    tags = ["M31", "oort|version|4.0"]
+    night.sandbox.upload(night.dataset, "a.fits", b"content", tags=tags)
+    tags = ["M31", "oort|origin|other-pc"]
+    night.sandbox.upload(night.dataset, "b.fits", b"content", tags=tags)
+    night.around.many_doubts = 1001
+    first = night.bring("a.fits", b"CONTENT", ask_first=True).outcome
+    assert isinstance(first, FoundSame)
+    assert first.unproven
+    assert isinstance(night.bring("b.fits", b"CONTENT", ask_first=True).outcome, FoundOther)
+
+
+def test_a_listing_that_is_too_long_for_many_is_given_up_for_single_questions(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oort.transfer.doubts.LONGEST_LISTING_BYTES", 100)
+    night.bring("a.fits")
+    night.restart()
+    night.around.many_doubts = 1001
+    for _ in range(2):
+        assert isinstance(night.bring("a.fits", ask_first=True).outcome, FoundSame)
+    listed = [r for r in night.sandbox.requests("GET") if r["path"].endswith("/datafiles/")]
+    assert len(listed) == 1
+
+
 def test_a_listing_for_many_says_nothing_of_what_we_have_just_sent(night: Night) -> None:
     night.bring("known.fits")
     night.restart()
