@@ -28,6 +28,9 @@ QUIET_LINE_S = 30.0
 PACE_OVER_S = 15.0
 """The rate shown is that of the last so many seconds."""
 
+MANY = 20
+"""Of so many files within these seconds, the number tells of the time left better than the bytes."""
+
 MOST_EXAMPLES = 3
 
 _LEFT_OUT_WORDS = {
@@ -182,9 +185,9 @@ class Pace:
             return text
         left = min(max(plan.volume - progress.volume, 0), plan.volume_to_send)
         left_s = left / moved * took_s
-        if progress.sent > before.sent:  # many small files: their number counts, not their bytes
-            files_left = max(plan.to_send - progress.sent, 0)
-            left_s = max(left_s, files_left / (progress.sent - before.sent) * took_s)
+        sent = progress.sent - before.sent
+        if sent >= MANY:
+            left_s = max(left_s, max(plan.to_send - progress.sent, 0) / sent * took_s)
         return f"{text}, {volume(moved / took_s)}/s, {duration(left_s)} left"
 
 

@@ -64,7 +64,7 @@ class UploadContext:
         self.tags_are_ignored = False
         """The server does not keep tags that are written afterwards: it is asked to no more."""
         self._wanted_dataset = dataset_uuid_or_name
-        self._wanted_telescope = (telescope_uuid or "").strip() or None
+        self._wanted_telescope = str(telescope_uuid or "").strip() or None
         self._trace = trace
         self._lock = threading.RLock()
         self._kept = threading.local()

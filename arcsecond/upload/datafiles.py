@@ -11,6 +11,7 @@ import html
 import re
 import unicodedata
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -164,15 +165,20 @@ class DataFiles:
 
     def __init__(self, remote: Remote, dataset: str) -> None:
         self._dataset = dataset
+        self._all_files = remote.resource("datafiles/")
         self._files = remote.resource(f"datasets/{quote(dataset, safe='')}/datafiles/")
 
     def listing(self) -> Iterator[RemoteFile]:
         """Yield all of them; raises ArcsecondError when the listing cannot be read to its end."""
-        for page in self._files.pages(page_size=PAGE_SIZE):
-            for item in page:
-                file = parse_file(item)
-                if file is not None and self._is_ours(file):
-                    yield file
+        try:
+            for page in self._files.pages(page_size=PAGE_SIZE):
+                yield from self._ours(page)
+        except AnswerError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            # A server without that route has this one; its filter may be a mere wish.
+            for page in self._all_files.pages(dataset=self._dataset, page_size=PAGE_SIZE):
+                yield from (file for file in self._ours(page) if file.dataset is not None)
 
     def named(self, name: str) -> RemoteFile | None:
         """Ask for one file by its name; None if that shows none, which proves nothing yet.
@@ -204,6 +210,12 @@ class DataFiles:
             if sha256 is not None and file.sha256 == sha256 and not is_another(file.name):
                 by_content = file
         return by_content
+
+    def _ours(self, items: Iterable[object]) -> Iterator[RemoteFile]:
+        for item in items:
+            file = parse_file(item)
+            if file is not None and self._is_ours(file):
+                yield file
 
     def _is_ours(self, file: RemoteFile) -> bool:
         return file.dataset is None or file.dataset.lower() == self._dataset.lower()

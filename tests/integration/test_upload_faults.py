@@ -247,6 +247,25 @@ def test_a_detail_route_that_takes_no_dots_does_not_hide_a_file(
     assert len(sandbox.uploads()) == 1
 
 
+def test_a_server_without_a_datasets_own_listing_is_asked_for_all_files(
+    sandbox: Sandbox, context: UploadContext, folder: Path
+) -> None:
+    other = sandbox.create_dataset("another")
+    sandbox.upload(other, "b.fits", b"b")
+    send(context, folder)
+    write_files(folder, {"b.fits": "b"})
+    page = "<html>Not Found</html>"
+    sandbox.rule(
+        method="GET",
+        path="/datasets/.*/datafiles/",
+        status=404,
+        body=page,
+        content_type="text/html",
+    )
+    sandbox.rule(method="GET", path="^/datafiles/", ignore_filters=True)
+    assert walk_folder_and_upload(context, folder).counts == {OK: 1, SYNCED: 1}
+
+
 def test_a_listing_in_pages_is_read_to_its_end(tmp_path: Path) -> None:
     from tests.support.sandbox import running_sandbox
 
