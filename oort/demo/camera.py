@@ -82,7 +82,7 @@ def plan(exposures: int) -> tuple[Exposure, ...]:
 def _planned(number: int, way: Way) -> Exposure:
     band = _FILTERS[(number - 1) % len(_FILTERS)]
     suffix = ".fits.gz" if way is Way.COMPRESSED else ".fits"
-    target = "Galaxie d'Andromède" if way is Way.AT_ONCE else "M31"
+    target = "M 31 d'été" if way is Way.AT_ONCE else "M31"
     return Exposure(number, "M31", f"{target}_{band}_{number:04d}{suffix}", way, band)
 
 

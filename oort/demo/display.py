@@ -147,12 +147,12 @@ def _link(snapshot: Snapshot) -> Text:
 
 
 def _table(proof: Proof) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column("file", overflow="fold")
-    table.add_column("bytes", justify="right")
-    table.add_column("SHA-256 on disk")
-    table.add_column("at the server")
-    table.add_column("to cloud", justify="right")
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("file", overflow="fold", vertical="bottom")
+    table.add_column("bytes", justify="right", no_wrap=True)
+    table.add_column("SHA-256\non disk", no_wrap=True)
+    table.add_column("SHA-256\nat the server", no_wrap=True)
+    table.add_column("time to\ncloud", justify="right", no_wrap=True)
     table.add_column("")
     for line in proof.lines:
         table.add_row(*_cells(line))
