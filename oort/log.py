@@ -37,7 +37,7 @@ _LONGEST_TEXT: Final = 10_000
 _SECRET_KEY: Final = re.compile(r"key|token|authorization|password|cookie", re.IGNORECASE)
 _KEY_HEADER: Final = re.compile(r"(Authorization['\"]?\s*[:=]\s*['\"]?(?:Key|Bearer)\s+)[^\s'\"]+")
 _URL_PASSWORD: Final = re.compile(r"(://[^\s:/@]*):[^\s/]*@")
-_TALKATIVE: Final = ("urllib3", "apscheduler", "watchdog", "uvicorn.access", "asyncio")
+_TALKATIVE: Final = ("urllib3", "alembic", "apscheduler", "watchdog", "uvicorn.access", "asyncio")
 _OURS: Final = "oort_handler"
 
 

@@ -6,15 +6,22 @@ writes nothing.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from oort.status import iso
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from oort.clock import Clock
+    from oort.daemon.detection import Detection
+    from oort.daemon.gate import Gate
+    from oort.daemon.workers import Traffic, Workers
     from oort.queue.store import Queue
+    from oort.values import Watch
 
 RATE_WINDOW_S: Final = 30.0
 """The rate that `oort status` shows is the mean over so many seconds."""
@@ -22,27 +29,52 @@ RATE_WINDOW_S: Final = 30.0
 
 @dataclass(slots=True)
 class Bulletin:
-    """Owned by the job that publishes; `gather` collects what is to be told by name."""
+    """Owned by the job that publishes; reads the other parts, which any thread may do."""
 
     store: Queue
     clock: Clock
-    gather: Callable[[], dict[str, Any]]
-    bytes_moved: Callable[[], int]
+    gate: Gate
+    detection: Detection
+    workers: Workers
+    traffic: Traffic
+    warnings: Callable[[], list[str]]
+    watches: Callable[[], Sequence[Watch]]
     _told: dict[str, Any] = field(default_factory=dict)
     _samples: deque[tuple[float, int]] = field(default_factory=deque)
 
     def publish(self) -> None:
         """Write what has changed since the last time."""
-        news = self.gather() | {"rate": self._rate()}
+        news = self._gather()
         for name, value in news.items():
             if name not in self._told or self._told[name] != value:
                 self._told[name] = value
                 self.store.write_note(name, value)
 
+    def _gather(self) -> dict[str, Any]:
+        watches = self.watches()
+        links = [
+            link | {"since": iso(link["since"]), "next_attempt_at": iso(link["next_attempt_at"])}
+            for link in self.gate.told(sorted({watch.api for watch in watches}))
+        ]
+        return {
+            "daemon": {"pid": os.getpid(), "warnings": sorted(self.warnings())},
+            "links": links,
+            "watches": {watch.name: self._watch(watch) for watch in watches},
+            "active": {str(one.upload.id): one.bytes_sent for one in self.workers.in_hand()},
+            "rate": self._rate(),
+        }
+
+    def _watch(self, watch: Watch) -> dict[str, Any]:
+        told: dict[str, Any] = self.detection.told(watch.name)
+        hold = self.gate.standing_reason(watch.name) or self.gate.hold(watch.name).reason
+        if hold is not None and told.get("state") != "missing":
+            told |= {"state": "held", "reason": hold}
+        return told
+
     def _rate(self) -> float:
         """Return bytes per second over the last half minute."""
         now = self.clock.monotonic()
-        self._samples.append((now, self.bytes_moved()))
+        self._samples.append((now, self.traffic.total))
         while len(self._samples) > 2 and now - self._samples[0][0] > RATE_WINDOW_S:  # noqa: PLR2004  # two ends of a window
             self._samples.popleft()
         began, before = self._samples[0]

@@ -1,0 +1,147 @@
+"""Follows config.toml and config.ini while the daemon runs: what changed is taken, and said.
+
+An invalid config.toml leaves the last good settings in force and shows as a warning until it is
+mended (design.md §3, "Where things are kept").
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from oort import log as logging_setup
+from oort.daemon.reload import Watched
+from oort.errors import SettingsError
+from oort.policy import bandwidth
+from oort.remote import config_file
+from oort.settings import keep_as_good, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oort.clock import Clock
+    from oort.daemon.accounts import Accounts
+    from oort.daemon.desk import Desk
+    from oort.daemon.detection import Detection
+    from oort.daemon.gate import Gate
+    from oort.daemon.warnings import Warnings
+    from oort.daemon.workers import Workers
+    from oort.locations import Locations
+    from oort.queue.store import Queue
+    from oort.settings import Settings
+    from oort.transfer.throttle import TokenBucket
+    from oort.values import Watch
+
+log = structlog.get_logger("oort.config")
+
+AUTO_WORKERS: Final = 4
+"""What `workers = "auto"` begins with."""
+
+
+class Following:
+    """Holds the settings in force, and brings a change of them to every part that follows them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        locations: Locations,
+        clock: Clock,
+        *,
+        store: Queue,
+        gate: Gate,
+        accounts: Accounts,
+        throttle: TokenBucket,
+        desk: Desk,
+        workers: Workers,
+        detection: Detection,
+        warnings: Warnings,
+        wake: Callable[[], None],
+    ) -> None:
+        self.settings = settings
+        self._locations = locations
+        self._clock = clock
+        self._store = store
+        self._gate = gate
+        self._accounts = accounts
+        self._throttle = throttle
+        self._desk = desk
+        self._workers = workers
+        self._detection = detection
+        self._warnings = warnings
+        self._wake = wake
+        self._config = Watched(locations.config_file, self._config_changed)
+        self._keys = Watched(config_file(), self._keys_changed)
+
+    def begin(self) -> None:
+        """Bring the settings that the daemon was started with to every part."""
+        self._config.prime()
+        self._keys.prime()
+        keep_as_good(self._locations, self._config.taken or b"")
+        self._gate.max_s = self.settings.link_retry_max_s
+        self._accounts.read(self.settings.watches)
+        self.set_rate()
+        self._workers.resize(self._worker_count())
+        self._detection.apply(self.settings)
+
+    def look(self) -> None:
+        """Look at both files; about once a second."""
+        self._config.look()
+        self._keys.look()
+
+    def take_config_now(self) -> None:
+        """Take config.toml as it is: a command has written it, and waits."""
+        self._config.take_now()
+
+    def enabled(self) -> list[Watch]:
+        """Return the watches that are to be watched."""
+        return [watch for watch in self.settings.watches if watch.enabled]
+
+    def set_rate(self) -> None:
+        """Set the bandwidth that holds at this time of day."""
+        local = self._clock.now().astimezone().time()
+        self._throttle.set_rate(bandwidth.parse(self.settings.bwlimit).rate_at(local))
+
+    def _worker_count(self) -> int:
+        wanted = self.settings.workers
+        return wanted if isinstance(wanted, int) else AUTO_WORKERS
+
+    def _config_changed(self, content: bytes | None) -> None:
+        try:
+            settings = parse(content or b"", self._locations.config_file)
+        except SettingsError as error:
+            self._warnings.say("config", f"{error.message}; the last good settings are in force")
+            log.warning("config.invalid", reason=error.message)
+            return
+        self._warnings.unsay("config")
+        keep_as_good(self._locations, content or b"")
+        before, self.settings = self.settings, settings
+        if (before.log_level, before.log_format) != (settings.log_level, settings.log_format):
+            logging_setup.configure(settings, self._locations.logs_folder)
+        self._desk.settings = settings
+        self._gate.max_s = settings.link_retry_max_s
+        self._workers.key_epoch += 1
+        self._workers.resize(self._worker_count())
+        self.set_rate()
+        self._follow_watches(before, settings)
+        self._accounts.read(settings.watches)
+        log.info("config.taken", watches=[watch.name for watch in self.enabled()])
+        self._wake()
+
+    def _follow_watches(self, before: Settings, after: Settings) -> None:
+        """Start, stop and change watches; a watch with other options begins without a hold."""
+        for watch in after.watches:
+            old = before.watch(watch.name)
+            if old is not None and old != watch:
+                self._store.forget_rule(watch.name)
+                self._gate.release(watch.name)
+        for watch in before.watches:
+            if after.watch(watch.name) is None:
+                log.info("watch.gone", watch=watch.name, text="its waiting files are held")
+        self._detection.apply(after)
+
+    def _keys_changed(self, _content: bytes | None) -> None:
+        log.info("keys.changed")
+        self._workers.key_epoch += 1
+        self._accounts.read(self.settings.watches)
+        self._wake()
