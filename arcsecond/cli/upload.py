@@ -17,8 +17,8 @@ from arcsecond.errors import ArcsecondError, InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from arcsecond.upload.report import Report
     from arcsecond.upload.throttle import Throttle
-    from arcsecond.upload.walker import Report
 
 MOST_WORKERS = 64
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from arcsecond.upload.context import UploadContext
     from arcsecond.upload.plan import Plan
+    from arcsecond.upload.report import Progress
     from arcsecond.upload.throttle import Throttle
-    from arcsecond.upload.walker import FolderUpload, Progress
+    from arcsecond.upload.walker import FolderUpload
 
 QUIET_LINE_S = 30.0
 """How often a line tells of the progress where no bar can."""
@@ -227,6 +228,8 @@ def _telescope(context: UploadContext) -> str:
 
 
 def _there(plan: Plan) -> Iterator[str]:
+    if not plan.sees_dataset:
+        yield "not known: this key may not read the dataset's listing"
     if plan.there:
         yield f"{files(plan.there)}, {volume(plan.there_volume)}, by name (compared, not sent again)"
     if plan.renamed:

@@ -6,11 +6,9 @@ the disk becomes a `Result`; it never raises for them.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 from dataclasses import replace
-from http import HTTPStatus
 from typing import TYPE_CHECKING, assert_never
 
 from arcsecond.errors import AnswerError, ArcsecondError, BodyChangedError, CancelledError
@@ -23,13 +21,13 @@ from arcsecond.upload.attempt import (
     SizeDiffers,
     Stored,
     TagRefused,
-    is_unchanged,
-    opened,
     post,
 )
-from arcsecond.upload.compare import Likeness, compare
-from arcsecond.upload.datafiles import FORBIDDEN, DataFiles, gist
-from arcsecond.upload.patience import FIRST_WAIT_S, LONGEST_WAIT_S, TRIES, Patience
+from arcsecond.upload.compare import Likeness
+from arcsecond.upload.comparing import Comparer, other_name
+from arcsecond.upload.datafiles import DataFiles
+from arcsecond.upload.namesakes import Doubt, Namesakes
+from arcsecond.upload.patience import LONGEST_WAIT_S, TRIES, Patience
 from arcsecond.upload.result import Result, Trouble, already_synced, conflict, done, failed
 
 if TYPE_CHECKING:
@@ -39,32 +37,12 @@ if TYPE_CHECKING:
     from arcsecond.transport import Transport
     from arcsecond.upload.attempt import Step
     from arcsecond.upload.context import UploadContext
-    from arcsecond.upload.datafiles import RemoteFile, RemoteIndex
+    from arcsecond.upload.datafiles import RemoteFile
+    from arcsecond.upload.index import RemoteIndex
     from arcsecond.upload.local import LocalFile
     from arcsecond.upload.throttle import Throttle
 
 log = logging.getLogger(__name__)
-
-_BLOCK = 1024 * 1024
-
-
-class _Doubt:
-    """What earlier tries of this file may have left at the server."""
-
-    def __init__(self) -> None:
-        self.may_be_stored = False
-        self.sha256: str | None = None
-        """Known once a whole body went out."""
-
-    @property
-    def was_complete(self) -> bool:
-        """Whether an earlier try sent the whole body, closing boundary included."""
-        return self.sha256 is not None
-
-    def note(self, step: Again) -> None:
-        """Remember what a failed try may have left."""
-        self.may_be_stored = self.may_be_stored or step.may_be_stored
-        self.sha256 = self.sha256 or step.sha256
 
 
 class Carrier:
@@ -95,6 +73,7 @@ class Carrier:
         self._context = context
         self._index = index
         self._stop = stop or threading.Event()
+        self.comparer = Comparer(self._stop)
         self._throttle = throttle
         self._names = names
         self._remembered = remembered
@@ -142,9 +121,9 @@ class Carrier:
         try:
             known = self._known().named(file.name)
             if known is not None:
-                same = self._same(file, known)
-                if same is not None:
-                    return already_synced(unproven=same is Likeness.UNPROVEN)
+                likeness = self.comparer.likeness(file, known)
+                if likeness is not Likeness.OTHER:
+                    return already_synced(unproven=likeness is Likeness.UNPROVEN)
         except ArcsecondError as error:
             return failed(error)
         except OSError as error:
@@ -158,10 +137,11 @@ class Carrier:
         index = self._known()
         known = index.named(file.name)
         if known is not None:
-            return self._compared(file, known, ours=False)
-        for candidate in index.maybe_renamed(file.name, file.size):
-            if candidate.name not in self._names and self._same(file, candidate) is Likeness.SAME:
-                return already_synced(f"there as {candidate.name!r}")
+            return self.comparer.outcome(file, known, ours=False)
+        for there in index.maybe_renamed(file.name, file.size):
+            is_anothers = there.name in self._names
+            if not is_anothers and self.comparer.likeness(file, there) is Likeness.SAME:
+                return already_synced(other_name(there, file))
         try:
             dataset = self._context.open_dataset(self.remote, self._patience)
         except CancelledError:
@@ -174,12 +154,13 @@ class Carrier:
         return self._context.index(self.remote) if self._index is None else self._index
 
     def _send(self, file: LocalFile, dataset: str, index: RemoteIndex) -> Result:
-        doubt = _Doubt()
+        doubt = Doubt()
         files = DataFiles(self.remote, dataset)
+        namesakes = Namesakes(files, self.comparer, index, self._names)
         for tries in range(1, TRIES + 1):
             step = self._post(file, dataset)
             if not isinstance(step, Again):
-                return self._concluded(step, file, files, doubt, index)
+                return self._concluded(step, file, namesakes, doubt, index)
             doubt.note(step)
             log.info("%s: try %d of %d: %s", file, tries, TRIES, step.error)
             if (step.retry_after_s or 0.0) > LONGEST_WAIT_S:
@@ -188,7 +169,7 @@ class Carrier:
             if tries < TRIES or doubt.may_be_stored:
                 self._patience.wait(tries, step.retry_after_s)
             if doubt.may_be_stored:
-                settled = self._settled(file, files, doubt, index)
+                settled = namesakes.settle(file, doubt, self._patience)
                 if settled is not None:
                     return settled
             if tries == TRIES:
@@ -225,15 +206,15 @@ class Carrier:
         self,
         step: Stored | NameTaken | SizeDiffers | TagRefused | Refused,
         file: LocalFile,
-        files: DataFiles,
-        doubt: _Doubt,
+        namesakes: Namesakes,
+        doubt: Doubt,
         index: RemoteIndex,
     ) -> Result:
         match step:
             case Stored():
                 return self._stored(step, file, index)
             case NameTaken():
-                return self._taken(step, file, files, doubt, index)
+                return namesakes.explain_taken(file, step.sha256, doubt)
             case SizeDiffers():
                 return conflict(step.message, hint="Delete it at the server, then send it again.")
             case TagRefused() | Refused():
@@ -246,7 +227,7 @@ class Carrier:
         if self._remembered is None or file.name in self._remembered or stored.name != file.name:
             index.add(replace(stored, tags=None), sent_as=file.name)
         self._write_missing_tags(stored, step.sha256)
-        return done(_renamed(stored, file))
+        return done(other_name(stored, file))
 
     def _write_missing_tags(self, stored: RemoteFile, sha256: str) -> None:
         """Add by PATCH what the answer's tags lack; a failure is no failure of the file."""
@@ -262,95 +243,3 @@ class Carrier:
             log.warning("the server does not keep the tags: %s", error)
         except ArcsecondError as error:
             log.warning("the tags of %s were not written: %s", stored.name, error)
-
-    def _taken(
-        self,
-        step: NameTaken,
-        file: LocalFile,
-        files: DataFiles,
-        doubt: _Doubt,
-        index: RemoteIndex,
-    ) -> Result:
-        sha256 = doubt.sha256 or step.sha256
-        try:
-            found = files.named(file.name) or files.in_listing(
-                file.name, sha256, self._is_another(index, file)
-            )
-        except AnswerError as error:
-            if error.status not in FORBIDDEN:
-                return failed(error)
-            found, reason = None, "this key may not read it"
-        else:
-            reason = "the server does not show it"
-        if found is not None:
-            return self._compared(file, found, ours=doubt.may_be_stored, sha256=sha256)
-        if doubt.was_complete:
-            return done("not verifiable with this key", unproven=True)
-        return conflict(f"a file of that name is there; {reason}")
-
-    def _settled(
-        self, file: LocalFile, files: DataFiles, doubt: _Doubt, index: RemoteIndex
-    ) -> Result | None:
-        """Ask whether an earlier try arrived; None if it did not, or if this key may not look."""
-        rounds = 2 if doubt.was_complete else 1
-        for asked in range(rounds):
-            if asked:
-                self._patience.pause(FIRST_WAIT_S)
-            try:
-                found = files.named(file.name)
-                if found is None and doubt.was_complete:
-                    found = files.in_listing(file.name, doubt.sha256, self._is_another(index, file))
-            except AnswerError as error:
-                if error.status == HTTPStatus.FORBIDDEN:
-                    return None
-                raise
-            if found is not None:
-                return self._compared(file, found, ours=True, sha256=doubt.sha256)
-        return None
-
-    def _is_another(self, index: RemoteIndex, file: LocalFile) -> Callable[[str], bool]:
-        """Tell of a name at the server whether it is accounted for by another file than this."""
-        ours = gist(file.name)
-        return lambda name: gist(name) != ours and (name in index or name in self._names)
-
-    def _compared(
-        self, file: LocalFile, there: RemoteFile, *, ours: bool, sha256: str | None = None
-    ) -> Result:
-        likeness = self._same(file, there, sha256)
-        if likeness is None:
-            size = "an unknown number of" if there.size is None else str(there.size)
-            differs = (
-                f"with {size} bytes, this one has {file.size}"
-                if there.size != file.size
-                else "with other content"
-            )
-            return conflict(f"another file of that name is in the dataset, {differs}")
-        outcome = done if ours else already_synced
-        return outcome(_renamed(there, file), unproven=likeness is Likeness.UNPROVEN)
-
-    def _same(
-        self, file: LocalFile, there: RemoteFile, sha256: str | None = None
-    ) -> Likeness | None:
-        """Compare; None for another file. Reads the local one only if its hash decides."""
-        if sha256 is None and there.sha256 is not None and there.size in (None, file.size):
-            sha256 = self.hash_of(file)
-        likeness = compare(file.size, sha256 or "", there)
-        return None if likeness is Likeness.OTHER else likeness
-
-    def hash_of(self, file: LocalFile) -> str:
-        """Return the file's SHA-256; raises OSError, BodyChangedError and CancelledError."""
-        digest = hashlib.sha256()
-        with opened(file) as handle:
-            if not is_unchanged(file, handle):
-                raise BodyChangedError("the file changed meanwhile")
-            while block := handle.read(_BLOCK):
-                digest.update(block)
-                if self._stop.is_set():
-                    raise CancelledError("the upload was stopped")
-            if not is_unchanged(file, handle):
-                raise BodyChangedError("the file changed while it was being read")
-        return digest.hexdigest()
-
-
-def _renamed(there: RemoteFile, file: LocalFile) -> str:
-    return f"there as {there.name!r}" if there.name and there.name != file.name else ""

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from arcsecond.upload.datafiles import RemoteFile, RemoteIndex
+    from arcsecond.upload.datafiles import RemoteFile
+    from arcsecond.upload.index import RemoteIndex
 
 _NOT_COUNTED = frozenset({Reason.FOLDER, Reason.GONE})
 
@@ -27,6 +28,8 @@ class Plan:
     """A folder as it was found."""
 
     root: Path
+    sees_dataset: bool = True
+    """False where this key may not read the dataset's listing: what is there is not known."""
     files: int = 0
     volume: int = 0
     """Bytes of all files that are not left out."""
@@ -66,7 +69,7 @@ def make_plan(root: Path, index: RemoteIndex, hash_of: Callable[[LocalFile], str
     """
     if not root.is_dir():
         raise InputError(f"{root} is no folder")
-    plan = Plan(root)
+    plan = Plan(root, sees_dataset=index.is_complete)
     for found in walk(root):
         _count(plan, found, index)
     _find_renamed(plan, index, hash_of)

@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from arcsecond.status import Status, Substatus
 from arcsecond.upload.carrier import Carrier
 from arcsecond.upload.local import LeftOut, LocalFile, walk
 from arcsecond.upload.plan import Plan, make_plan
+from arcsecond.upload.report import Failure, Progress, Report
 from arcsecond.upload.result import Result, Trouble, already_synced
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from arcsecond.transport import Transport
     from arcsecond.upload.context import UploadContext
-    from arcsecond.upload.datafiles import RemoteIndex
+    from arcsecond.upload.index import RemoteIndex
     from arcsecond.upload.throttle import Throttle
 
 log = logging.getLogger(__name__)
@@ -39,58 +39,6 @@ waits through five tries of each of a hundred thousand files for a server that i
 
 _Item = tuple[LocalFile, str]
 """A file, and the path of the one of the same name that comes before it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A file that did not get there, and why."""
-
-    path: str
-    substatus: Substatus
-    error: ArcsecondError
-
-
-@dataclass(slots=True)
-class Report:
-    """What became of a folder's files."""
-
-    files: int = 0
-    """How many there were, without what was left out."""
-    counts: Counter[tuple[Status, Substatus]] = field(default_factory=Counter)
-    failures: list[Failure] = field(default_factory=list)
-    sent: int = 0
-    sent_volume: int = 0
-    finished_volume: int = 0
-    unproven: int = 0
-    notes: list[tuple[str, str]] = field(default_factory=list)
-    """Paths of safe files with something to say about them, such as another name at the server."""
-    not_tried: int = 0
-    was_stopped: bool = False
-    gave_up: ArcsecondError | None = None
-    """Why the rest was not tried."""
-
-    @property
-    def finished(self) -> int:
-        """Files with an outcome."""
-        return self.counts.total()
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every file is safe, and nothing was left untried."""
-        return not self.failures and not self.not_tried
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far it is, while it runs."""
-
-    files: int
-    """Finished ones, sent or not."""
-    sent: int
-    volume: int
-    """Bytes of these, and of the files in hand what went out."""
-    bytes_moved: int
-    """What really crossed the wire, second tries included."""
 
 
 def walk_folder_and_upload(
@@ -160,7 +108,7 @@ class FolderUpload:
 
             def hash_of(file: LocalFile) -> str | None:
                 try:
-                    return carrier.hash_of(file)
+                    return carrier.comparer.hash_of(file)
                 except (OSError, ArcsecondError):
                     return None  # it will be said when its turn comes
 

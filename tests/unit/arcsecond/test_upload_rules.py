@@ -21,7 +21,8 @@ from arcsecond.tags import sha256_tag
 from arcsecond.upload.checks import is_uuid, normal_name, parse_dataset
 from arcsecond.upload.compare import Likeness, compare
 from arcsecond.upload.context import split_tags
-from arcsecond.upload.datafiles import RemoteFile, RemoteIndex, gist, parse_file
+from arcsecond.upload.datafiles import RemoteFile, parse_file
+from arcsecond.upload.index import RemoteIndex, gist
 from arcsecond.upload.result import Trouble, trouble_of
 from arcsecond.upload.throttle import Throttle, parse_rate
 
