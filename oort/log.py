@@ -105,7 +105,7 @@ def configure(
     """
     import structlog
 
-    close()
+    _remove_handlers()
     add_secrets(secrets)
     stream = stream or sys.stderr
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
@@ -149,13 +149,8 @@ def add_secrets(values: Iterable[str]) -> None:
 
 
 def close() -> None:
-    """Close what `configure` opened, and leave logging as Python gives it."""
-    root = logging.getLogger()
-    for handler in [each for each in root.handlers if each.get_name() == _OURS]:
-        root.removeHandler(handler)
-        if isinstance(handler, RotatingFileHandler):
-            with contextlib.suppress(OSError):  # what a full disk did not take before
-                handler.close()
+    """Close what `configure` opened, forget the secrets, leave logging as Python gives it."""
+    _remove_handlers()
     logging.captureWarnings(False)
     logging.raiseExceptions = True
     _redactor.forget()
@@ -163,6 +158,15 @@ def close() -> None:
         import structlog
 
         structlog.reset_defaults()
+
+
+def _remove_handlers() -> None:
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if each.get_name() == _OURS]:
+        root.removeHandler(handler)
+        if isinstance(handler, RotatingFileHandler):
+            with contextlib.suppress(OSError):  # what a full disk did not take before
+                handler.close()
 
 
 class _PrivateFile(RotatingFileHandler):

@@ -12,6 +12,7 @@ from arcsecond import config as client_config
 from arcsecond.config import ArcsecondConfig
 from arcsecond.errors import ConfigError
 from oort.errors import OortError
+from oort.log import add_secrets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +49,8 @@ def account(api: str | None) -> Account:
         key = config.key_for(uploads=True)
     except ConfigError as error:
         raise OortError(error.message, hint=error.hint) from None
+    if key:
+        add_secrets([key.reveal()])  # from now on no line of the log holds it
     parts = (config.api_server, config.username or "", key.reveal() if key else "")
     digest = hmac.new(_SALT, "\0".join(parts).encode(), hashlib.sha256)
     return Account(

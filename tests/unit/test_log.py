@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
+from arcsecond.config import KeyType, Secret, store_key
 from oort import log
+from oort.remote import account
 from oort.settings import Settings
 
 if TYPE_CHECKING:
@@ -218,6 +220,29 @@ def test_it_may_be_configured_again_and_closed(
     assert "" == first.getvalue()
     assert 1 == len(lines(second))
     assert 1 == len((logs / log.FILE_NAME).read_text().splitlines())
+
+
+def test_a_key_that_was_read_before_stays_hidden(configure: Callable[..., io.StringIO]) -> None:
+    log.add_secrets(["read-before"])
+    configure()
+    stream = configure()
+
+    structlog.get_logger().info("it is read-before")
+
+    assert "it is ***" in stream.getvalue()
+
+
+def test_a_key_that_the_daemon_reads_is_hidden_from_then_on(
+    configure: Callable[..., io.StringIO],
+) -> None:
+    key = "5f5898f2c7f6640e7a101e398069e0352f84727f"
+    store_key("cloud", username="me", key_type=KeyType.UPLOAD, key=Secret(key))
+    stream = configure()
+
+    account("cloud")
+    structlog.get_logger().info("it slipped out", line=f"here: {key}")
+
+    assert "here: ***" in stream.getvalue()
 
 
 def test_under_launchd_the_file_is_enough(
