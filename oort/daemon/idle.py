@@ -36,12 +36,14 @@ class IdleWork:
         self._store = store
         self._desk = desk
         self._workers = workers
+        self._last_id = 0
 
     def run(self) -> None:
         """Do a little of what is to be done."""
-        for upload in self._store.todo(AT_ONCE):
+        for upload in self._store.todo(self._last_id, AT_ONCE):
             if self._workers.busy or self._workers.stopping.is_set():
                 return
+            self._last_id = upload.id
             watch = self._desk.watch(upload.watch)
             if watch is None:
                 continue

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NewType
-
-if TYPE_CHECKING:
-    from os import stat_result
+from typing import Final, NewType, Protocol
 
 RelPath = NewType("RelPath", bytes)
 """A path below its watched folder: `/`-separated, no leading slash, no `..`, as `os.fsencode` gives it."""
 
 _INT64_MAX: Final = 2**63 - 1
+
+
+class Stat(Protocol):
+    """What `os.stat` tells, as far as it matters here."""
+
+    @property
+    def st_size(self) -> int:
+        """Size in bytes."""
+        ...
+
+    @property
+    def st_mtime_ns(self) -> int:
+        """Time of the last change, in nanoseconds since 1970."""
+        ...
+
+    @property
+    def st_ino(self) -> int:
+        """The inode."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +40,7 @@ class FileVersion:
     inode: int
 
     @classmethod
-    def of(cls, rel_path: RelPath, stat: stat_result) -> FileVersion:
+    def of(cls, rel_path: RelPath, stat: Stat) -> FileVersion:
         """Return the version that `stat` shows, in numbers that a database can hold.
 
         Inodes may use all 64 bits (ZFS, NFS, Windows) and garbage times may lie beyond the year

@@ -497,13 +497,16 @@ class Queue:
 
     # -- what is done when nothing else is ------------------------------------------------------
 
-    def todo(self, limit: int) -> list[Upload]:
-        """Return stored rows whose SHA-256 is to be compared or whose tags are to be written."""
+    def todo(self, after_id: int, limit: int) -> list[Upload]:
+        """Return stored rows whose SHA-256 is to be compared or whose tags are to be written.
+
+        Those after `after_id` come first: what cannot be done just now does not stand in the way.
+        """
         with self._readers.connect() as connection:
             rows = connection.execute(
                 select(UPLOADS)
                 .where(UPLOADS.c.host == self._host, or_(UPLOADS.c.recheck, UPLOADS.c.tags_pending))
-                .order_by(UPLOADS.c.id)
+                .order_by(UPLOADS.c.id <= after_id, UPLOADS.c.id)
                 .limit(limit)
             ).mappings()
             return [upload_of(row) for row in rows]

@@ -215,9 +215,9 @@ def test_another_mtime_with_the_same_size_is_compared_not_sent(opened: OpenQueue
 
     settle(opened, version("a.fits", 2880, 99))
 
-    (todo,) = opened.queue.todo(10)
+    (todo,) = opened.queue.todo(0, 10)
     opened.queue.compared(todo, ROOT, version("a.fits", 2880, 99), same=True)
-    assert opened.queue.todo(10) == []
+    assert opened.queue.todo(0, 10) == []
     assert rows(opened) == [("a.fits", "done")]
 
 
