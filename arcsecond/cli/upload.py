@@ -93,9 +93,9 @@ def upload(
     with view.busy("Comparing the folder with the dataset"):
         job = FolderUpload.prepare(context, folder, workers=workers, throttle=throttle)
     view.show_summary(context, job.plan, throttle)
-    if job.plan.files:
-        if not yes:
-            click.confirm("Upload?", abort=True, err=True)
+    if job.plan.files and not yes:
+        click.confirm("Upload?", abort=True, err=True)
+    if job.plan.files or job.plan.unreadable:
         with _stopped_by_sigterm(), view.progress_of(job) as watcher:
             job.run(watcher)
         view.show_report(job)

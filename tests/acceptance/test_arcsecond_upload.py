@@ -286,6 +286,19 @@ def test_a_folder_with_nothing_to_send_is_done_and_creates_nothing(
     assert paths_of(account, "POST") == ["/auth/key/verify/"]
 
 
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root reads everything")
+def test_a_folder_that_cannot_be_read_is_a_failure(account: Sandbox, tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "M31", {"closed/a.fits": "x"})
+    (folder / "closed").chmod(0)
+    try:
+        done = upload(folder, "-d", "M31")
+    finally:
+        (folder / "closed").chmod(0o700)
+    assert done.returncode == 1
+    assert "  closed: cannot be read: Permission denied" in done.stdout
+    assert account.uploads() == []
+
+
 def test_verbose_tells_what_is_asked_and_never_the_key(account: Sandbox, folder: Path) -> None:
     done = upload(folder, "-d", "M31", "-y", "-v")
     assert done.returncode == 0
