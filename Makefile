@@ -1,5 +1,7 @@
 # `make demo` and `make test` are all that a newcomer needs; a bare `make` lists the rest.
 PYTHON ?= python3
+# Most tests wait for a server or a daemon: more of them at a time than there are cores.
+JOBS   ?= 4
 VENV   := .venv
 BIN    := $(VENV)/bin
 
@@ -23,14 +25,14 @@ demo: $(VENV)/.installed  ## a rehearsal night: camera, daemon, outage, kill -9,
 
 test: $(VENV)/.installed-dev  ## every test but the soaks
 	@tests/needs.sh
-	$(BIN)/python -m pytest -m 'not soak' $(PYTEST)
+	$(BIN)/python -m pytest -n $(JOBS) -m 'not soak' $(PYTEST)
 
 quick: $(VENV)/.installed-dev  ## the tests that take seconds
-	$(BIN)/python -m pytest -m 'not slow and not soak' $(PYTEST)
+	$(BIN)/python -m pytest -n $(JOBS) -m 'not slow and not soak' $(PYTEST)
 
 test-all: $(VENV)/.installed-dev  ## every test, the soaks included
 	@tests/needs.sh
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST)
 
 check: $(VENV)/.installed-dev  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
