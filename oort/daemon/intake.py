@@ -215,9 +215,12 @@ class Intake:
         if self._missing is None:
             self._observe(now)
             self._admission.ask(now)  # what could not be asked before comes first
-            self._take_hints(now)
+            takes_more = self._admission.takes_more
+            if takes_more:
+                self._take_hints(now)
             self._admission.look_at_due(now)
-            self._scan(now)
+            if takes_more and self._settling.unjudged < _UNJUDGED_MOST:
+                self._scan(now)
             self._admission.ask(now)
         self._admission.tell(now)
         self._publish()
@@ -354,8 +357,6 @@ class Intake:
             self._scans.replan(now)
 
     def _take_hints(self, now: float) -> None:
-        if not self._admission.takes_more:
-            return
         self._taken.extend(self._hints.take(_HINTS_A_STEP - len(self._taken)))
         while self._taken:
             self._take_hint(self._taken.popleft(), now)
@@ -403,12 +404,14 @@ class Intake:
     # -- scans -----------------------------------------------------------------------------------
 
     def _scan(self, now: float) -> None:
-        if not self._admission.takes_more or self._settling.unjudged >= _UNJUDGED_MOST:
-            return
+        """Do a slice of the scan that runs or is due, and ask the queue about what it found."""
+        began = self._clock.monotonic()
         piece = self._scans.take_slice(self._bounds, now)
         if piece is None:
             return
         self._offer(piece)
+        self._admission.ask(now)
+        self._scans.worked(self._clock.monotonic() - began)
         if piece.ended is not None and piece.began_at is not None:
             self._end_scan(piece.ended, piece.began_at, now)
 
@@ -465,12 +468,14 @@ class Intake:
 
     def _polling_reason(self) -> str | None:
         """Say why only scans find new files; None: events do."""
+        shortfall = self._observing.shortfall
         if self._watch.polling:
             return "polling is set"
         if self._is_network:
             return "a network file system gives no events"
         if self._missed.is_polling:
-            return f"events are not reliable here: {self._missed.total} were missed"
+            words = f"events are not reliable here: {self._missed.total} were missed"
+            return words if shortfall is None else f"{words}; {shortfall}"
         if not self._observing.is_up:
             return self._observing.trouble or "the observer is not up yet"
         return None

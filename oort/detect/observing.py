@@ -6,6 +6,7 @@ asked is told to scan, since nobody knows what was missed in between.
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -23,6 +24,11 @@ AGAIN_S: Final = 60.0
 _BETWEEN_LEAST_S: Final = 5.0
 _COST_FACTOR: Final = 20.0
 """A watcher that was dear to start (100,000 folders: 2 s) is not replaced all the time."""
+
+_REMEDIES: Final = {
+    errno.EMFILE: ": raise fs.inotify.max_user_instances",
+    errno.ENOSPC: ": raise fs.inotify.max_user_watches",
+}
 
 
 class Observing:
@@ -103,7 +109,8 @@ class Observing:
         except OSError as error:
             self._watcher = None
             self._not_before = began + AGAIN_S
-            self.trouble = f"there are no events: {error.strerror or error}"
+            remedy = _REMEDIES.get(error.errno or 0, "")
+            self.trouble = f"there are no events: {error.strerror or error}{remedy}"
             self._log.warning("watch.no_events", reason=self.trouble)
         else:
             took = self._monotonic() - began

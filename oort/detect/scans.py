@@ -2,7 +2,8 @@
 
 One scan runs at a time, in slices. One that nobody waits for rests between them, and the next one
 of everything starts at least twenty times its predecessor's duration later, so that nobody notices
-the scans of a large archive.
+the scans of a large archive. Duration is work and rest: that a first scan had to wait for the
+queue, or for files to settle, does not put off the next one.
 """
 
 from __future__ import annotations
@@ -48,11 +49,11 @@ class Slice:
 class _Running:
     scan: Scan
     slices: Iterator[list[FileVersion]]
-    began_s: float
     began_at: datetime
     is_full: bool
     events_should_have_told: bool
     is_hurried: bool
+    took_s: float = 0.0
 
 
 class Scans:
@@ -134,10 +135,16 @@ class Scans:
         if found is None:
             return self._end(running)
         self._running = running
-        if not running.is_hurried:
-            worked = self._clock.monotonic() - now
-            self._rest_until = now + worked + min(_REST_MOST_S, _REST_SHARE * worked)
         return Slice(found, running.events_should_have_told)
+
+    def worked(self, seconds: float) -> None:
+        """Count what a slice has cost, the queue's answer included, and rest where nobody waits."""
+        running = self._running
+        if running is None:
+            return
+        rest = 0.0 if running.is_hurried else min(_REST_MOST_S, _REST_SHARE * seconds)
+        running.took_s += seconds + rest
+        self._rest_until = self._clock.monotonic() + rest
 
     def _begin(self, bounds: Bounds, now: float) -> _Running | None:
         """Start the scan that is due: new folders first, they are small."""
@@ -154,7 +161,6 @@ class Scans:
         return _Running(
             scan,
             iter(scan),
-            began_s=now,
             began_at=self._clock.now(),
             is_full=is_full,
             events_should_have_told=is_full and self._since_observer > 0,
@@ -165,7 +171,7 @@ class Scans:
         if not running.is_full:
             return Slice([])
         now = self._clock.monotonic()
-        self._may_begin = now + COST_FACTOR * (now - running.began_s)
+        self._may_begin = now + COST_FACTOR * running.took_s
         is_whole = running.scan.start_error is None
         self._plan(now + (self._interval_s() if is_whole else AGAIN_S))
         if self._full_due is not None and not self._full_is_urgent:
