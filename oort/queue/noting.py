@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from oort.policy.state import State
+    from oort.policy.version import RelPath
 
 _NEW_VERSION: Final[dict[str, Any]] = {
     "attempts": 0,
@@ -60,15 +61,15 @@ class Noting:
         paths = {sighting.version.rel_path for sighting in sightings}
         known = known_rows(self.connection, self.host, self.watch, sorted(paths))
         births: defaultdict[tuple[State, str], list[Sighting]] = defaultdict(list)
-        unborn: set[bytes] = set()
-        moved: set[bytes] = set()
+        unborn: set[RelPath] = set()
+        moved: set[RelPath] = set()
         for sighting in sightings:
             path = sighting.version.rel_path
             if path in unborn:
                 self._give_birth(births)  # a path twice in one batch: the row must be there first
+                known |= known_rows(self.connection, self.host, self.watch, sorted(unborn))
                 births.clear()
                 unborn.clear()
-                known |= known_rows(self.connection, self.host, self.watch, [path])
             if path in moved:
                 known |= known_rows(self.connection, self.host, self.watch, [path])
             row = known.get(path)
