@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,9 +22,9 @@ from sqlalchemy.pool import NullPool, QueuePool
 from oort.errors import QueueError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, ExceptionContext
 
 HEAD: Final = "0001"
 """The schema that this version of the code reads and writes."""
@@ -163,29 +163,59 @@ def _upgrade(engine: Engine) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Write a consistent copy of an SQLite queue (`VACUUM INTO`), complete or not at all."""
+    """Write a consistent copy of an SQLite queue (`VACUUM INTO`), complete and on disk or not at all."""
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     aside = target.with_name(target.name + ".part")
     aside.unlink(missing_ok=True)
-    connection = sqlite3.connect(source, isolation_level=None)
     try:
-        connection.execute("VACUUM INTO ?", (str(aside),))
+        with closing(sqlite3.connect(source, isolation_level=None)) as connection:
+            connection.execute("VACUUM INTO ?", (str(aside),))
+        aside.chmod(0o600)
+        sync(aside)  # SQLite does not (sqlite.org/lang_vacuum.html)
+        aside.replace(target)
+    except BaseException:
+        aside.unlink(missing_ok=True)  # half a copy on a full disk makes it fuller
+        raise
+    sync(target.parent)
+
+
+def sync(path: Path) -> None:
+    """Have a file, or a rename in a folder, outlive a power cut; Windows knows no such thing."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
     finally:
-        connection.close()
-    aside.chmod(0o600)
-    aside.replace(target)
+        os.close(descriptor)
 
 
 def is_sound(file: Path) -> bool:
-    """Tell whether SQLite's own quick check finds nothing wrong with a file."""
+    """Tell whether SQLite's own quick check finds nothing wrong with a file; changes nothing.
+
+    An empty file is none of ours. Opened read-only, because whoever closes a queue writes its WAL
+    into it, and a damaged one is to be set aside as it is; without a WAL as one that nobody writes,
+    because even a reader would make one. Raises `QueueError` where the file cannot be read at all:
+    that says nothing of what is in it.
+    """
+    how = "mode=ro" if file.with_name(file.name + "-wal").exists() else "mode=ro&immutable=1"
     try:
-        connection = sqlite3.connect(file, isolation_level=None)
-        try:
-            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
-        finally:
-            connection.close()
-    except sqlite3.DatabaseError:
-        return False
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?{how}", uri=True)) as connection:
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        if is_damaged(error):
+            return False
+        raise QueueError(f"the queue {file} cannot be checked: {error}") from error
+    return bool(found == ("ok",)) and file.stat().st_size > 0
+
+
+def on_damage(engine: Engine, call: Callable[[str], None]) -> None:
+    """Call `call` with the reason when a question finds the file malformed."""
+
+    @event.listens_for(engine, "handle_error")
+    def _look(context: ExceptionContext) -> None:
+        if is_damaged(context.original_exception):
+            call(f"the queue is damaged: {reason_of(context.original_exception)}")
 
 
 def is_full(error: BaseException) -> bool:
@@ -226,7 +256,7 @@ def opening(database: Database) -> Iterator[None]:
     where = database.file or make_url(database.url).render_as_string(hide_password=True)
     try:
         yield
-    except OperationalError as error:
+    except (OperationalError, OSError) as error:
         raise QueueError(
             f"the queue {where} cannot be opened: {reason_of(error)}",
             hint="check that its folder exists, is yours and is writable",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from oort.errors import QueueError
+from oort.queue import care
 from oort.queue.database import (
     Database,
+    is_damaged,
     make_private,
     migrate,
+    on_damage,
     opening,
     reading_engine,
     require_schema,
@@ -39,26 +43,50 @@ class OpenQueue:
         may_migrate: bool = True,
         on_fatal: Callable[[str], None] | None = None,
     ) -> None:
+        self._database = database
+        self._on_fatal = on_fatal
         if database.file is not None:
             with opening(database):
                 make_private(database.file)
         writers = writing_engine(database)
-        with opening(database):
-            if may_migrate:
-                self.migrated = migrate(writers, backup=backups)
-            else:
-                self.migrated = False
-                with writers.connect() as connection, connection.begin():
-                    require_schema(connection)
+        try:
+            with opening(database):
+                self.migrated = _take_schema(writers, backups, may_migrate=may_migrate)
+        except QueueError as error:
+            if error.__cause__ is not None and is_damaged(error.__cause__):
+                self._note_damage()
+            raise
         self.readers = reading_engine(database)
-        self.writer = Writer(writers, on_fatal=on_fatal)
+        on_damage(self.readers, self._fail)
+        self.writer = Writer(writers, on_fatal=self._fail)
         self.writer.start()
         self.queue = Queue(self.writer, self.readers, host=host, clock=clock)
+
+    def _fail(self, reason: str) -> None:
+        """Tell that the file is malformed, in whatever thread that shows."""
+        self._note_damage()
+        if self._on_fatal is not None:
+            self._on_fatal(reason)
+
+    def _note_damage(self) -> None:
+        """Leave a word for the next start, which will find the file closed in order."""
+        if self._database.file is not None:
+            with suppress(OSError):
+                care.suspect(self._database.file)
 
     def close(self) -> None:
         """Write what is outstanding and let go of every connection."""
         self.writer.stop()
         self.readers.dispose()
+
+
+def _take_schema(writers: Engine, backups: Path | None, *, may_migrate: bool) -> bool:
+    """Bring the schema up to date, or see that it is; tell whether anything had to be done."""
+    if may_migrate:
+        return migrate(writers, backup=backups)
+    with writers.connect() as connection, connection.begin():
+        require_schema(connection)
+    return False
 
 
 @contextmanager

@@ -1,0 +1,406 @@
+"""A queue that is damaged: set aside as it is, replaced by the newest good copy, and doubted."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DatabaseError
+
+from oort.clock import SystemClock
+from oort.errors import QueueError
+from oort.policy import state
+from oort.queue import care
+from oort.queue.care import Inspection, inspect, make_copy
+from oort.queue.database import Database, copy, is_sound, sqlite_url
+from oort.queue.models import ATTEMPTS, TRANSITIONS
+from oort.queue.opening import OpenQueue
+from oort.queue.store import DatasetKey, KnownDataset
+from tests.support.fakes import FakeClock
+from tests.support.holding import holding
+from tests.support.rows import ROOT, STORED, all_rows, claim, end, row_in, settle, version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NOW = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
+PAGE = 4096
+
+
+def open_queue(file: Path) -> OpenQueue:
+    return OpenQueue(Database.at(sqlite_url(file)), host="", clock=SystemClock())
+
+
+def queue_with(file: Path, files: int) -> Path:
+    """Make a queue that waits for so many files, closed in order."""
+    opened = open_queue(file)
+    settle(opened, *(version(f"{number}.fits") for number in range(files)))
+    opened.close()
+    return file
+
+
+def damage(file: Path, *, at: int = PAGE, size: int = 64 * 1024) -> None:
+    """Overwrite a piece in the middle, as a dying disk does."""
+    with file.open("r+b") as raw:
+        raw.seek(at)
+        raw.write(b"\xa5" * size)
+
+
+def names(file: Path) -> set[str]:
+    return {path.name for path in file.parent.iterdir()}
+
+
+def waiting(file: Path) -> int:
+    opened = open_queue(file)
+    try:
+        return len(all_rows(opened))
+    finally:
+        opened.close()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "oort.db"
+
+
+@pytest.fixture
+def backups(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "backups"
+
+
+# -- finding the damage -----------------------------------------------------------------------------
+
+
+def test_a_queue_that_is_not_there_needs_no_care(file: Path, backups: Path) -> None:
+    assert inspect(file, backups, NOW) == Inspection()
+    assert not file.exists()
+
+
+def test_a_sound_queue_is_left_alone(file: Path, backups: Path) -> None:
+    queue_with(file, 3)
+
+    assert inspect(file, backups, NOW) == Inspection()
+    assert names(file) == {"oort.db"}
+
+
+def test_a_killed_daemons_queue_is_sound(file: Path, backups: Path) -> None:
+    with holding("queue", file, "200") as process:
+        process.kill()
+        process.wait()
+
+    assert file.with_name("oort.db-wal").exists()
+    assert inspect(file, backups, NOW) == Inspection()
+    assert waiting(file) == 200
+
+
+def test_a_damaged_queue_is_set_aside_with_all_its_parts(file: Path, backups: Path) -> None:
+    with holding("queue", file, "500") as process:
+        process.kill()
+        process.wait()
+    damage(file)
+    wal = file.with_name("oort.db-wal").read_bytes()
+
+    found = inspect(file, backups, NOW)
+
+    aside = "oort.db.damaged-20261123T050000Z"
+    assert found.warning is not None
+    assert aside in found.warning
+    assert not found.restored
+    assert names(file) == {aside, f"{aside}-wal", f"{aside}-shm"}
+    assert b"\xa5" * PAGE in file.with_name(aside).read_bytes()
+    assert file.with_name(f"{aside}-wal").read_bytes() == wal
+
+
+@pytest.mark.parametrize(
+    "content", [b"this is no queue at all", b"SQLite format 3\x00 but no more", b"\0" * 8192]
+)
+def test_what_is_no_queue_is_set_aside(file: Path, backups: Path, content: bytes) -> None:
+    file.parent.mkdir()
+    file.write_bytes(content)
+
+    assert inspect(file, backups, NOW).warning is not None
+
+    assert waiting(file) == 0
+    assert file.with_name("oort.db.damaged-20261123T050000Z").read_bytes() == content
+
+
+def test_a_file_that_was_made_and_never_written_is_a_new_queue(file: Path, backups: Path) -> None:
+    file.parent.mkdir()
+    file.touch()
+
+    assert inspect(file, backups, NOW) == Inspection()
+
+
+def test_a_queue_that_was_emptied_comes_back_from_its_copy(file: Path, backups: Path) -> None:
+    queue_with(file, 5)
+    make_copy(file, backups, NOW)
+    os.truncate(file, 0)
+
+    assert inspect(file, backups, NOW).restored
+    assert waiting(file) == 5
+
+
+def test_a_large_queue_that_was_closed_in_order_is_not_read_through(
+    file: Path, backups: Path
+) -> None:
+    queue_with(file, 500)
+    damage(file)
+
+    assert inspect(file, backups, NOW, always_below=0) == Inspection()
+    assert inspect(file, backups, NOW).warning is not None
+
+
+def test_a_queue_that_cannot_be_read_is_not_taken_for_a_damaged_one(
+    file: Path, backups: Path
+) -> None:
+    """Whatever is wrong, it is no reason to begin anew with last night's copy."""
+    queue_with(file, 3)
+    file.with_name("oort.db-wal").mkdir()  # SQLite cannot open that
+
+    with pytest.raises(QueueError, match="cannot be checked"):
+        inspect(file, backups, NOW)
+
+    assert file.exists()
+
+
+# -- restoring --------------------------------------------------------------------------------------
+
+
+def copies_of(file: Path, backups: Path, counts: list[int]) -> list[Path]:
+    """Make one copy a night, each of a queue with another number of files."""
+    made = []
+    for night, count in enumerate(counts):
+        source = queue_with(file.with_name(f"source-{night}.db"), count)
+        made.append(make_copy(source, backups, NOW + timedelta(days=night)))
+    return made
+
+
+def test_the_newest_copy_takes_the_damaged_queues_place(file: Path, backups: Path) -> None:
+    made = copies_of(file, backups, [1, 2, 3])
+    queue_with(file, 500)
+    damage(file)
+
+    found = inspect(file, backups, NOW)
+
+    assert found.restored
+    assert found.warning is not None
+    assert f"the copy {made[-1].name} is used" in found.warning
+    assert waiting(file) == 3
+
+
+def test_copies_that_are_damaged_themselves_are_passed_over(file: Path, backups: Path) -> None:
+    made = copies_of(file, backups, [1, 2, 3])
+    damage(made[2])
+    os.truncate(made[1], 0)
+    queue_with(file, 500)
+    damage(file)
+
+    assert inspect(file, backups, NOW).restored
+
+    assert waiting(file) == 1
+    assert made[2].exists()
+
+
+def test_without_a_good_copy_the_queue_begins_anew_and_says_so(file: Path, backups: Path) -> None:
+    (made,) = copies_of(file, backups, [1])
+    damage(made)
+    queue_with(file, 500)
+    damage(file)
+
+    found = inspect(file, backups, NOW)
+
+    assert not found.restored
+    assert found.warning is not None
+    assert "scanned anew" in found.warning
+    assert waiting(file) == 0
+
+
+def test_three_copies_are_kept(file: Path, backups: Path) -> None:
+    queue_with(file, 1)
+
+    made = [make_copy(file, backups, NOW + timedelta(days=night)) for night in range(5)]
+
+    assert care.copies(backups) == made[:1:-1]
+
+
+def test_a_copy_is_its_owners_alone(file: Path, backups: Path) -> None:
+    queue_with(file, 1)
+
+    made = make_copy(file, backups, NOW)
+
+    assert stat.S_IMODE(made.stat().st_mode) == 0o600
+    assert stat.S_IMODE(backups.stat().st_mode) == 0o700
+
+
+def test_a_copy_is_taken_while_the_queue_is_in_use(file: Path, backups: Path) -> None:
+    with holding("queue", file, "100"):
+        made = make_copy(file, backups, NOW)
+
+    assert is_sound(made)
+    assert waiting(made) == 100
+
+
+def test_a_copy_that_fails_leaves_nothing_behind(file: Path, backups: Path) -> None:
+    queue_with(file, 500)
+    damage(file, at=0)
+
+    with pytest.raises(sqlite3.DatabaseError):
+        copy(file, backups / "oort-now.db")
+
+    assert list(backups.iterdir()) == []
+
+
+def test_a_copy_is_due_once_a_day(file: Path, backups: Path) -> None:
+    assert care.copy_is_due(backups, NOW)
+    queue_with(file, 1)
+    made = make_copy(file, backups, NOW)
+    moment = NOW.timestamp()
+    os.utime(made, (moment, moment))
+
+    assert not care.copy_is_due(backups, NOW + timedelta(hours=23))
+    assert care.copy_is_due(backups, NOW + timedelta(hours=24))
+    assert care.copy_is_due(backups, NOW - timedelta(hours=1))
+
+
+# -- doubt after a restore --------------------------------------------------------------------------
+
+
+def test_after_a_restore_everything_not_known_to_be_stored_is_asked_for(opened: OpenQueue) -> None:
+    now_in = {
+        "settling": state.SETTLING,
+        "error": state.FAILED,
+        "waiting": state.WAITING,
+        "done": state.DONE,
+        "ignored": state.CHANGED,
+        "pending": state.PENDING,
+    }
+    for name, wanted in now_in.items():
+        row_in(opened, name, wanted)
+
+    opened.queue.change(care.doubt_everything)
+
+    asked = {row["path_text"] for row in all_rows(opened) if row["ask_first"]}
+    assert asked == {"settling", "error", "waiting", "pending"}
+
+
+def test_after_a_restore_a_file_found_by_the_scan_is_a_doubt(opened: OpenQueue) -> None:
+    opened.queue.remember("dome", ROOT, scanned=True)
+
+    opened.queue.change(care.doubt_everything)
+
+    assert not opened.queue.memory_of("dome", ROOT).scanned
+
+
+def test_after_a_restore_no_dataset_is_known_to_be_ours_alone(opened: OpenQueue) -> None:
+    key = DatasetKey("cloud", "ada", "", "dome")
+    opened.queue.keep_dataset(key, KnownDataset("u-1", None, fresh=True), [])
+
+    opened.queue.change(care.doubt_everything)
+
+    assert opened.queue.known_dataset(key) == KnownDataset("u-1", None, fresh=False)
+
+
+# -- damage while it runs ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def failures() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def running(file: Path, failures: list[str]) -> Iterator[OpenQueue]:
+    """Give a queue of 500 files, all of it in the file, and read from there."""
+    queue_with(file, 500)
+    opened = OpenQueue(
+        Database.at(sqlite_url(file)), host="", clock=SystemClock(), on_fatal=failures.append
+    )
+    yield opened
+    opened.close()
+
+
+def test_a_reader_that_finds_the_damage_ends_the_daemon(
+    running: OpenQueue, file: Path, failures: list[str]
+) -> None:
+    damage(file, at=PAGE, size=file.stat().st_size - PAGE)
+
+    with pytest.raises(DatabaseError), running.readers.connect() as connection:
+        connection.execute(text("SELECT count(*), sum(size), max(path_text) FROM uploads"))
+
+    assert failures[0].startswith("the queue is damaged: ")
+
+
+def test_a_writer_that_finds_the_damage_ends_the_daemon(
+    running: OpenQueue, file: Path, failures: list[str]
+) -> None:
+    damage(file, at=PAGE, size=file.stat().st_size - PAGE)
+
+    with pytest.raises(QueueError):
+        settle(running, *(version(f"new-{number}.fits") for number in range(50)))
+
+    assert failures[0].startswith("the queue is damaged: ")
+
+
+def test_the_next_start_checks_a_queue_that_was_found_damaged(
+    running: OpenQueue, file: Path, backups: Path
+) -> None:
+    damage(file, at=PAGE, size=file.stat().st_size - PAGE)
+    with pytest.raises(DatabaseError), running.readers.connect() as connection:
+        connection.execute(text("SELECT count(*), sum(size), max(path_text) FROM uploads"))
+    running.close()
+
+    found = inspect(file, backups, NOW, always_below=0)
+
+    assert found.warning is not None
+    assert waiting(file) == 0
+    assert inspect(file, backups, NOW, always_below=0) == Inspection()
+
+
+def test_a_queue_that_cannot_even_be_opened_is_checked_at_the_next_start(
+    file: Path, backups: Path
+) -> None:
+    queue_with(file, 500)
+    damage(file, at=100, size=PAGE)
+
+    with pytest.raises(QueueError, match="cannot be used"):
+        open_queue(file)
+
+    assert inspect(file, backups, NOW, always_below=0).warning is not None
+    assert waiting(file) == 0
+
+
+def test_a_queue_whose_folder_is_a_file_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("no folder")
+
+    with pytest.raises(QueueError, match="cannot be opened"):
+        open_queue(tmp_path / "state" / "oort.db")
+
+
+# -- pruning ----------------------------------------------------------------------------------------
+
+
+def test_old_history_is_pruned_and_the_rows_stay(tmp_path: Path) -> None:
+    clock = FakeClock()
+    opened = OpenQueue(Database.at(sqlite_url(tmp_path / "oort.db")), host="", clock=clock)
+    for name in ("old", "new"):
+        settle(opened, version(f"{name}.fits"))
+        end(opened, claim(opened)[0], STORED)
+        clock.advance(86_400)
+    settle(opened, version("waiting.fits"))
+    before = clock.now() - timedelta(hours=30)
+
+    pruned = opened.queue.change(lambda connection: care.prune(connection, before))
+
+    assert pruned == 4
+    kept = {row["path_text"]: len(row.steps) for row in all_rows(opened)}
+    assert kept == {"old.fits": 0, "new.fits": 4, "waiting.fits": 2}
+    with opened.readers.connect() as connection:
+        assert len(connection.execute(select(ATTEMPTS)).all()) == 1
+        assert len(connection.execute(select(TRANSITIONS)).all()) == 6
+    opened.close()
