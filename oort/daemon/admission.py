@@ -194,7 +194,7 @@ class Admission:
     def _describe(self, sighting: Sighting) -> tuple[str | None, str | None]:
         try:
             return self._tell.describe(sighting.version, sighting.header)
-        except Exception:  # noqa: BLE001 - what a header says must not hold its file back
+        except Exception:  # noqa: BLE001  # what a header says must not hold its file back
             self._log.exception("file.not_described", path=printable(sighting.version.rel_path))
             return None, None
 

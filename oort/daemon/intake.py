@@ -95,7 +95,7 @@ class Intake:
         self._clock = clock
         self._tell = callbacks
         self._root = watch.path
-        self._prefix = os.fsencode(str(watch.path)).rstrip(b"/") + b"/"
+        self._prefix = os.fsencode(watch.path.as_posix()).rstrip(b"/") + b"/"
         self._log = structlog.get_logger("oort.intake").bind(watch=watch.name)
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -186,7 +186,7 @@ class Intake:
                 self._wake.clear()
                 try:
                     wait_s = self.step()
-                except Exception:  # noqa: BLE001 - a watch must outlive whatever one file does to it
+                except Exception:  # noqa: BLE001  # a watch must outlive whatever one file does to it
                     self._log.exception("intake.failed", again_s=_FAILURE_S)
                     self.progressed_at = self._clock.monotonic()
                     self._stopping.wait(_FAILURE_S)
@@ -248,9 +248,8 @@ class Intake:
 
     def _take_requests(self, now: float) -> None:
         if self._changes:
-            change = self._changes.pop()
-            self._changes.clear()
-            self._take_options(*change)
+            while self._changes:
+                self._take_options(*self._changes.popleft())
             self._settle_anew(now)
             self._scans.begin_anew(now)
         if self._scan_asked.is_set():
@@ -366,6 +365,8 @@ class Intake:
         if rel_path is None:
             self._health_due = 0.0  # it is about the watched folder itself
             return
+        if self._bounds.rules.judge_folder(rel_path).verdict is Verdict.HIDDEN:
+            return  # a browser's cache in a watched home: not worth a look at the disk
         is_folder = HintKind.FOLDER in hint.kind
         self._missed.announced(rel_path, with_all_below=is_folder)
         if is_folder:

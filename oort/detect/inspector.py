@@ -100,7 +100,7 @@ class Inspector:
         except OSError as error:
             # Gone or changed: the next look sees it. Not readable: the upload will tell.
             structure = Structure(reason=error.strerror or str(error))
-        except Exception as error:  # noqa: BLE001 - nobody reads this future; the file must go on
+        except Exception as error:  # noqa: BLE001  # nobody reads this future; the file must go on
             structure = Structure(reason=f"it could not be checked: {error!r}")
         self._done.append((version, structure))
         self._wake()

@@ -139,7 +139,7 @@ def _linux_mounts() -> Iterable[tuple[bytes, str]]:
     for line in lines:
         before, _, after = line.partition(b" - ")
         fields = before.split(b" ")
-        if len(fields) > 4 and after:  # noqa: PLR2004 - the fifth field is the mount point
+        if len(fields) > 4 and after:  # noqa: PLR2004  # the fifth field is the mount point
             place = _ESCAPED.sub(lambda octal: bytes([int(octal[1], 8)]), fields[4])
             yield place, after.split(b" ")[0].decode("ascii", "replace")
 

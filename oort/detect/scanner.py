@@ -198,7 +198,7 @@ class Scan:
         """Tell whether the walk comes to a linked folder where it really lies."""
         if not is_beneath(real, self._real_root):
             return False
-        below = real[len(self._real_root) :].lstrip(os.sep.encode())
+        below = real[len(self._real_root) :].replace(os.sep.encode(), b"/").lstrip(b"/")
         return self._bounds.rules.judge_folder(below).verdict is Verdict.KEPT
 
     def _keeps(self, judgement: Judgement) -> bool:

@@ -144,19 +144,19 @@ class _Handler(FileSystemEventHandler):
         """Take one event, in the observer's thread."""
         try:
             self._take(event)
-        except BaseException:  # noqa: BLE001 - watchdog does not guard its thread: any error ends it
+        except BaseException:  # noqa: BLE001  # watchdog does not guard its thread: any error ends it
             self._hints.lose("an event could not be read")
 
     def _take(self, event: FileSystemEvent) -> None:
-        path = os.fsencode(event.src_path)
+        path = _encoded(event.src_path)
         match event:
             case FileClosedEvent():
                 self._hints.put(path, HintKind.CLOSED)
             case FileMovedEvent():
                 # Writing aside and renaming is how careful programs say that a file is complete.
-                self._hints.put(os.fsencode(event.dest_path), HintKind.CLOSED, moved_from=path)
+                self._hints.put(_encoded(event.dest_path), HintKind.CLOSED, moved_from=path)
             case DirMovedEvent():
-                self._hints.put(os.fsencode(event.dest_path), HintKind.FOLDER)
+                self._hints.put(_encoded(event.dest_path), HintKind.FOLDER)
             case DirCreatedEvent():
                 self._hints.put(path, HintKind.FOLDER)
             case DirDeletedEvent():
@@ -165,6 +165,11 @@ class _Handler(FileSystemEventHandler):
                 self._hints.put(path, HintKind.CREATED)
             case _:
                 pass
+
+
+def _encoded(path: bytes | str) -> bytes:
+    """Return a path as hints have it: bytes, with `/` between the components on Windows too."""
+    return os.fsencode(path).replace(os.sep.encode(), b"/")
 
 
 def _hook_overflow(observer: Any, hints: HintQueue) -> bool:

@@ -452,7 +452,7 @@ def test_other_rules_hold_at_once(rig: Rig, root: Path) -> None:
 def test_names_of_any_bytes_come_through(rig: Rig, root: Path) -> None:
     names = [b"caf\xe9.fits", b"two\nlines", b"quote'\".fits", b"x" * 255]
     for name in names:
-        with open(os.fsencode(root) + b"/" + name, "wb") as file:  # noqa: PTH123 - bytes
+        with open(os.fsencode(root) + b"/" + name, "wb") as file:  # noqa: PTH123  # bytes
             file.write(b"data")
     os.mkfifo(root / "fifo")
     rig.pass_(3)
@@ -592,6 +592,21 @@ def test_lost_events_are_made_up_for_by_a_scan(eventful: Rig, root: Path) -> Non
     assert len(eventful.scanned) > scans
     until(eventful, {"a.txt": state.PENDING})
     assert eventful.intake.news.state == "watching"
+
+
+@pytest.mark.linux
+def test_an_observer_that_died_is_replaced(eventful: Rig, root: Path) -> None:
+    watcher = eventful.intake._observing._watcher
+    assert watcher is not None
+    for emitter in list(watcher._observer.emitters):
+        emitter.stop()
+    wait_until(lambda: not watcher.is_alive())
+    (root / "a.txt").write_bytes(b"x")
+    eventful.pass_(10)
+    (root / "b.txt").write_bytes(b"x")
+
+    until(eventful, {"a.txt": state.PENDING, "b.txt": state.PENDING})
+    assert eventful.intake._observing._watcher is not watcher
 
 
 @pytest.mark.linux

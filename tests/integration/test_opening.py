@@ -102,13 +102,13 @@ def test_what_is_no_regular_file_is_refused_at_once(root: Path) -> None:
 
 def test_no_descriptor_is_left_open(root: Path) -> None:
     (root / "link").symlink_to(root.parent / "outside")
-    before = len(os.listdir("/dev/fd"))  # noqa: PTH208 - no Path can list this on every system
+    before = len(os.listdir("/dev/fd"))  # noqa: PTH208  # no Path can list this on every system
 
     for path in (b"missing/a", b"night/missing", b"link/key", b"night", b"night/a.fits/x"):
         with pytest.raises((FileNotFoundError, OutsideRootError, NotRegularError)):
             open_beneath(root, path)
 
-    assert len(os.listdir("/dev/fd")) == before  # noqa: PTH208
+    assert len(os.listdir("/dev/fd")) == before  # noqa: PTH208  # as above
 
 
 @pytest.fixture

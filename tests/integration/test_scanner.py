@@ -71,9 +71,9 @@ def test_it_counts_what_it_leaves_out(root: Path) -> None:
 def test_names_of_any_bytes_are_found(root: Path) -> None:
     wanted = [b"caf\xe9.fits", b"two\nlines", b"quote'\".fits", b"x" * 255, b"\xff\xfe/\x01"]
     for name in wanted:
-        path = os.path.join(os.fsencode(root), name)  # noqa: PTH118 - a name of bytes
-        os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
-        with open(path, "wb") as file:  # noqa: PTH123
+        path = os.path.join(os.fsencode(root), name)  # noqa: PTH118  # a name of bytes
+        os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120  # bytes
+        with open(path, "wb") as file:  # noqa: PTH123  # bytes
             file.write(b"data")
 
     assert names(Scan(Bounds(root))) == sorted(wanted)
@@ -216,7 +216,7 @@ def test_a_tree_deeper_than_any_recursion_is_walked(root: Path) -> None:
     folders = [str(root)]
     for _ in range(1500):
         folders.append(folders[-1] + "/d")
-        os.mkdir(folders[-1])  # noqa: PTH102 - a Path of such depth is slow
+        os.mkdir(folders[-1])  # noqa: PTH102  # a Path of such depth is slow
     file = write(Path(folders[-1]) / "a.fits")
 
     (found,) = names(Scan(Bounds(root)))
@@ -224,7 +224,7 @@ def test_a_tree_deeper_than_any_recursion_is_walked(root: Path) -> None:
     assert found.count(b"/") == 1500
     file.unlink()
     for folder in reversed(folders):  # pytest would remove it by recursion
-        os.rmdir(folder)  # noqa: PTH106
+        os.rmdir(folder)  # noqa: PTH106  # as above
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -107,7 +107,7 @@ def test_new_and_moved_folders_are_told(root: Path, seen: Seen) -> None:
 @pytest.mark.usefixtures("watcher")
 def test_names_of_any_bytes_arrive(root: Path, seen: Seen) -> None:
     for name in (b"caf\xe9.fits", b"two\nlines", b"x" * 255):
-        with open(os.fsencode(root) + b"/" + name, "wb") as file:  # noqa: PTH123 - bytes
+        with open(os.fsencode(root) + b"/" + name, "wb") as file:  # noqa: PTH123  # bytes
             file.write(b"x")
 
         seen.wait_for(name, HintKind.CLOSED)

@@ -24,7 +24,7 @@ _HEADER_BYTES_MOST: Final = 32 * 1024 * 1024
 _ATTACHMENT = re.compile(r"\s*attachment\s*:\s*(\d{1,19})\s*:\s*(\d{1,19})\s*")
 
 
-class _Refused(Exception):  # noqa: N818 - ends the parsing, is no error that leaves this module
+class _Refused(Exception):  # noqa: N818  # ends the parsing, is no error that leaves this module
     """The header has a document type: XISF has none, and entities could grow without bound."""
 
 
