@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Final
 
 from oort.errors import LockedError
@@ -23,6 +23,10 @@ WAIT_S: Final = 3.0
 """A starting daemon tries so long: the one before it may be about to end (design.md §3)."""
 
 _TRY_EVERY_S: Final = 0.05
+_TELL_EVERY_S: Final = 0.01
+_TELLS_WITHIN: Final = 20
+"""Looks at a lock that is held by nobody yet, in its own words; then it is taken for a daemon's."""
+
 _WINDOWS_BYTE: Final = 1 << 30
 """Windows forbids reading a locked range, so a byte far behind the content is locked."""
 
@@ -37,6 +41,9 @@ class Holder:
     host: str = ""
     started_at: str = ""
     version: str = ""
+
+
+_SOMEBODY: Final = Holder(pid=0, role="daemon")
 
 
 class QueueLock:
@@ -86,16 +93,27 @@ class QueueLock:
 
 def holder_of(file: Path) -> Holder | None:
     """Return who holds the lock now, None where nobody does; creates nothing."""
+    pause = threading.Event()
+    for _ in range(_TELLS_WITHIN):
+        if not _is_held(file):
+            return None
+        holder = _told(file)
+        if holder is not None:
+            return holder
+        pause.wait(_TELL_EVERY_S)
+    return _SOMEBODY
+
+
+def _is_held(file: Path) -> bool:
+    """Ask the kernel; what disturbs nobody but a starter who asks at this very moment again."""
     try:
         descriptor = os.open(file, os.O_RDWR)
     except OSError:
-        return None
+        return False
     try:
-        if _try_lock(descriptor, exclusive=False):
-            return None
+        return not _try_lock(descriptor, exclusive=False)
     finally:
         os.close(descriptor)
-    return _told(file)
 
 
 def daemon_of(file: Path) -> Holder | None:
@@ -104,21 +122,26 @@ def daemon_of(file: Path) -> Holder | None:
     return holder if holder is not None and holder.role == "daemon" else None
 
 
-def _told(file: Path) -> Holder:
-    """Read what the holder wrote; it may be about to write it."""
+def _told(file: Path) -> Holder | None:
+    """Read what the holder wrote; None while it is about to write it, or to let go."""
     try:
-        return Holder(**json.loads(file.read_bytes()))
+        told = dict(json.loads(file.read_bytes()))
+        known = {field.name: told[field.name] for field in fields(Holder) if field.name in told}
+        return Holder(**known)
     except (OSError, ValueError, TypeError):
-        return Holder(pid=0, role="daemon")
+        return None
 
 
 def _refusal(file: Path) -> LockedError:
-    holder = _told(file)
-    who = "a daemon" if holder.role == "daemon" else f"`oort {holder.role}`"
+    holder = _told(file) or _SOMEBODY
+    is_daemon = holder.role == "daemon"
+    who = "a daemon" if is_daemon else f"`oort {holder.role}`"
     pid = f" (pid {holder.pid})" if holder.pid else ""
     return LockedError(
         f"{who}{pid} is using the queue in {file.parent}",
-        hint="`oort status` shows it, `oort stop` ends it",
+        hint="`oort status` shows it, `oort stop` ends it"
+        if is_daemon
+        else "try again when it is done",
     )
 
 

@@ -100,9 +100,8 @@ class Writer:
         first = self._changes.get()
         if first is _STOP:
             return [], True
-        group = [first]
+        group, urgent = [first], first[2]
         while len(group) < GROUP_ROWS:
-            urgent = any(entry[2] for entry in group)
             try:
                 entry = self._changes.get_nowait() if urgent else self._changes.get(timeout=GROUP_S)
             except queue.Empty:
@@ -110,6 +109,7 @@ class Writer:
             if entry is _STOP:
                 return group, True
             group.append(entry)
+            urgent = urgent or entry[2]
         return group, False
 
     def _write(self, group: list[Any]) -> None:

@@ -1,0 +1,128 @@
+"""One daemon a queue: a lock that the kernel keeps, between real processes."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from oort.errors import LockedError
+from oort.lock import Holder, QueueLock, daemon_of, holder_of
+from tests.support.holding import holding
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "oort.lock"
+
+
+def lock(file: Path, role: str = "daemon") -> QueueLock:
+    return QueueLock(file, Holder(os.getpid(), role, "dome-pc", "2026-11-22T20:00:00Z", "5.0"))
+
+
+def test_nobody_holds_a_lock_that_nobody_took(file: Path) -> None:
+    assert holder_of(file) is None
+    assert not file.parent.exists()
+
+
+def test_the_holder_is_told_in_its_own_words(file: Path) -> None:
+    with lock(file):
+        assert holder_of(file) == Holder(
+            os.getpid(), "daemon", "dome-pc", "2026-11-22T20:00:00Z", "5.0"
+        )
+
+    assert holder_of(file) is None
+
+
+def test_a_second_process_is_refused_and_told_who_the_first_is(file: Path) -> None:
+    with holding("lock", file, "daemon") as process, pytest.raises(LockedError) as refused:
+        lock(file).acquire(wait_s=0.2)
+
+    assert str(refused.value) == f"a daemon (pid {process.pid}) is using the queue in {file.parent}"
+    assert "oort stop" in str(refused.value.hint)
+
+
+def test_a_command_that_holds_the_lock_is_named_too(file: Path) -> None:
+    with holding("lock", file, "retry") as process:
+        with pytest.raises(LockedError) as refused:
+            lock(file).acquire(wait_s=0.2)
+        assert daemon_of(file) is None
+        assert holder_of(file) is not None
+
+    assert str(refused.value).startswith(f"`oort retry` (pid {process.pid}) is using")
+    assert "oort stop" not in str(refused.value.hint)
+
+
+def test_kill_9_frees_the_lock(file: Path) -> None:
+    with holding("lock", file, "daemon") as process:
+        assert daemon_of(file) is not None
+        process.kill()
+        process.wait()
+
+        assert daemon_of(file) is None
+        with lock(file):
+            assert daemon_of(file) is not None
+
+
+def test_a_starting_daemon_waits_for_the_one_before_it(file: Path) -> None:
+    with holding("lock", file, "daemon") as process:
+        end = threading.Timer(0.3, process.kill)
+        end.start()
+
+        lock(file).acquire(wait_s=60)
+
+        end.join()
+
+
+def test_two_locks_of_one_process_exclude_each_other(file: Path) -> None:
+    with lock(file), pytest.raises(LockedError):
+        lock(file).acquire(wait_s=0.1)
+
+
+def test_readers_do_not_keep_anybody_from_the_lock(file: Path) -> None:
+    """A thousand looks by others, and the lock is had and given back all the same."""
+    ending = threading.Event()
+
+    def read() -> None:
+        while not ending.is_set():
+            holder_of(file)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    try:
+        for _ in range(20):
+            with lock(file):
+                assert daemon_of(file) is not None
+    finally:
+        ending.set()
+        for reader in readers:
+            reader.join()
+
+
+def test_a_holder_that_has_not_said_who_it_is_is_taken_for_a_daemon(file: Path) -> None:
+    with lock(file):
+        file.write_bytes(b"")
+
+        assert holder_of(file) == Holder(pid=0, role="daemon")
+
+
+def test_the_file_is_its_owners_alone_and_stays(file: Path) -> None:
+    with lock(file):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+    assert file.exists()
+
+
+def test_what_a_newer_version_wrote_of_itself_is_still_a_holder(file: Path) -> None:
+    with lock(file):
+        file.write_text('{"pid": 1, "role": "daemon", "mood": "new"}')
+
+        assert daemon_of(file) == Holder(pid=1, role="daemon")
