@@ -32,7 +32,7 @@ _HIDDEN: Final = "***"
 _MAX_BYTES: Final = 10 * 1024**2
 _OLDER_FILES: Final = 5
 _LONGEST_TEXT: Final = 10_000
-"""watchdog has put the repr of all its watches into one warning: 12 MB (pitfalls, chapter 1)."""
+"""watchdog has put the repr of all its watches into one warning: 12 MB, measured with watchdog 7.1."""
 
 _SECRET_KEY: Final = re.compile(r"key|token|authorization|password|cookie", re.IGNORECASE)
 _KEY_HEADER: Final = re.compile(r"(Authorization['\"]?\s*[:=]\s*['\"]?(?:Key|Bearer)\s+)[^\s'\"]+")

@@ -212,10 +212,7 @@ class _asking:  # noqa: N801  # a context manager, used as one
 def _overview(connection: Connection | None, view: View) -> dict[str, Any]:
     total = Counts()
     for one in view.counts.values():
-        total.by_status.update(one.by_status)
-        total.pending_files += one.pending_files
-        total.pending_bytes += one.pending_bytes
-        total.unproven += one.unproven
+        total.include(one)
     rate = float(view.notes.get("rate", 0.0) or 0.0) if view.running else 0.0
     links = view.links()
     document: dict[str, Any] = {
@@ -228,6 +225,9 @@ def _overview(connection: Connection | None, view: View) -> dict[str, Any]:
             "pending_bytes": total.pending_bytes,
             "oldest_pending_at": None,
             "unproven": total.unproven,
+            "safe": total.by_status[Status.OK.value] + total.already_synced,
+            "gone": total.gone,
+            "changed": total.changed,
             "rate_bytes_per_s": rate,
             "eta_s": round(total.pending_bytes / rate, 1) if rate > 0 else None,
         },
@@ -343,6 +343,7 @@ def _places(
     if connection is not None:
         roots += [one for one in reads.roots(connection, view.host) if one not in roots]
     places: list[_Place] = []
+    roots += [(name, os.fsencode(os.path.realpath(root))) for name, root in roots]
     for given in (os.path.abspath(path), os.path.realpath(path)):  # noqa: PTH100  # bytes that are no UTF-8 must survive
         raw = os.fsencode(given)
         for name, folder in sorted(roots, key=lambda one: -len(one[1])):

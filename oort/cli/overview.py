@@ -50,8 +50,8 @@ def verdict(document: Document, now: datetime) -> Verdict:
     rest = [first.text]
     if failed and pending:
         rest.append(f"{output.count(pending, 'file')} on the way")
-    if by_status["OK"]:
-        rest.append(f"{output.count(by_status['OK'], 'file')} safe")
+    if document["queue"]["safe"]:
+        rest.append(f"{output.count(document['queue']['safe'], 'file')} safe")
     return Verdict("; ".join(rest) + ".", first.style)
 
 
@@ -75,16 +75,18 @@ def _waiting(document: Document, now: datetime) -> Verdict:
 
 def _all_safe(document: Document) -> Verdict:
     """Return what can be said where nothing waits and nothing failed; unseen files are not safe."""
-    stored = document["queue"]["by_status"]["OK"]
-    skipped = document["queue"]["by_status"]["Skipped"]
-    unproven = document["queue"]["unproven"]
-    unsure = _reasons_to_doubt(document)
+    queue = document["queue"]
+    stored, unproven = queue["safe"], queue["unproven"]
+    lost = queue["gone"] + queue["changed"]
+    skipped = sum(queue["by_status"][status] for status in ("OK", "Skipped")) - stored - lost
+    unseen = _reasons_to_doubt(document)
+    unsure = _losses(queue) + unseen
     if not stored:
         text = "Nothing waits"
     elif stored == 1:
-        text = "The file that was seen is safe" if unsure else "The file is safe"
+        text = "The file that was seen is safe" if unseen else "The file is safe"
     else:
-        seen = " that were seen" if unsure else ""
+        seen = " that were seen" if unseen else ""
         text = f"All {output.count(stored, 'file')}{seen} are safe"
     if skipped:
         text += f"; {output.count(skipped, 'file')} skipped"
@@ -93,6 +95,17 @@ def _all_safe(document: Document) -> Verdict:
     if unsure:
         return Verdict(f"{text}; but {', and '.join(unsure)}.", "yellow")
     return Verdict(text + ".", "green" if stored else "bold")
+
+
+def _losses(queue: Mapping[str, Any]) -> list[str]:
+    """Return what is not safe although nothing waits, until `oort skip` acknowledges it."""
+    found = []
+    if queue["gone"]:
+        verb = "is" if queue["gone"] == 1 else "are"
+        found.append(f"{output.count(queue['gone'], 'file')} {verb} gone and never stored")
+    if queue["changed"]:
+        found.append(f"{output.count(queue['changed'], 'file')} changed after the upload")
+    return found
 
 
 def _reasons_to_doubt(document: Document) -> list[str]:

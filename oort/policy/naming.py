@@ -32,7 +32,7 @@ UNKNOWN: Final = "unknown"
 """What a field becomes that a file does not have."""
 
 LONGEST_NAME: Final = 100
-"""Code points that Arcsecond takes in a dataset's name (arcsecond-api: `POST datasets`)."""
+"""Code points that Arcsecond takes in a dataset's name (`POST datasets`)."""
 
 _KEPT: Final = 91
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)

@@ -1,6 +1,6 @@
 """Opening the queue's database: engines, pragmas, transactions, the schema.
 
-SQLite is opened so that it can be trusted with a night's data (pitfalls measured on 3.40):
+SQLite is opened so that it can be trusted with a night's data (measured on 3.40):
 WAL with `synchronous=FULL` (an acknowledged row survives a power cut), `BEGIN IMMEDIATE` instead of
 the driver's own idea of transactions (which claims rows twice), and readers that cannot write.
 Only `oort start` migrates; whoever else meets another schema says so.

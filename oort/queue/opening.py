@@ -16,6 +16,7 @@ from oort.queue.database import (
     opening,
     reading_engine,
     require_schema,
+    schema_of,
     writing_engine,
 )
 from oort.queue.store import Queue
@@ -91,15 +92,20 @@ def _take_schema(writers: Engine, backups: Path | None, *, may_migrate: bool) ->
 
 @contextmanager
 def readers_of(database: Database) -> Iterator[Engine | None]:
-    """Give an engine for questions; None where there is no queue yet (nothing is created)."""
+    """Give an engine for questions; None where there is no queue yet (nothing is created).
+
+    A file without tables is none yet: a daemon is about to make them.
+    """
     if not database.exists:
         yield None
         return
     engine = reading_engine(database)
     try:
         with opening(database), engine.connect() as connection:
-            require_schema(connection)
-        yield engine
+            is_made = schema_of(connection) is not None
+            if is_made:
+                require_schema(connection)
+        yield engine if is_made else None
     finally:
         engine.dispose()
 

@@ -33,15 +33,37 @@ class Counts:
     pending_files: int = 0
     pending_bytes: int = 0
     unproven: int = 0
+    already_synced: int = 0
+    gone: int = 0
+    """Never stored, and not there any more: not safe until somebody acknowledges it."""
+    changed: int = 0
+    """Stored, and another version lies there now."""
 
-    def add(self, status: str, unproven: bool, files: int, size: int) -> None:  # a row of the query
-        """Take one group of rows into account."""
+    def add(self, row: Sequence[Any]) -> None:
+        """Take one group of rows into account: status, substatus, unproven, files, bytes."""
+        status, substatus, unproven, files, size = row
         self.by_status[status] += files
         if status in _PENDING:
             self.pending_files += files
             self.pending_bytes += size
         elif unproven:
             self.unproven += files
+        if substatus == Substatus.ALREADY_SYNCED.value:
+            self.already_synced += files
+        elif substatus == Substatus.FILE_GONE.value:
+            self.gone += files
+        elif substatus == Substatus.CHANGED.value:
+            self.changed += files
+
+    def include(self, other: Counts) -> None:
+        """Add what was counted elsewhere."""
+        self.by_status.update(other.by_status)
+        self.pending_files += other.pending_files
+        self.pending_bytes += other.pending_bytes
+        self.unproven += other.unproven
+        self.already_synced += other.already_synced
+        self.gone += other.gone
+        self.changed += other.changed
 
 
 def counts(connection: Connection, host: str) -> dict[str, Counts]:
@@ -50,16 +72,17 @@ def counts(connection: Connection, host: str) -> dict[str, Counts]:
         select(
             UPLOADS.c.watch,
             UPLOADS.c.status,
+            UPLOADS.c.substatus,
             UPLOADS.c.unproven,
             func.count(),
             func.coalesce(func.sum(UPLOADS.c.size), 0),
         )
         .where(UPLOADS.c.host == host)
-        .group_by(UPLOADS.c.watch, UPLOADS.c.status, UPLOADS.c.unproven)
+        .group_by(UPLOADS.c.watch, UPLOADS.c.status, UPLOADS.c.substatus, UPLOADS.c.unproven)
     )
     found: dict[str, Counts] = {}
-    for watch, status, unproven, files, size in rows:
-        found.setdefault(watch, Counts()).add(status, unproven, files, size)
+    for watch, *group in rows:
+        found.setdefault(watch, Counts()).add(group)
     return found
 
 
@@ -69,15 +92,16 @@ def counts_below(connection: Connection, host: str, watch: str, folder: bytes) -
     rows = connection.execute(
         select(
             UPLOADS.c.status,
+            UPLOADS.c.substatus,
             UPLOADS.c.unproven,
             func.count(),
             func.coalesce(func.sum(UPLOADS.c.size), 0),
         )
         .where(UPLOADS.c.host == host, UPLOADS.c.watch == watch, *below(folder))
-        .group_by(UPLOADS.c.status, UPLOADS.c.unproven)
+        .group_by(UPLOADS.c.status, UPLOADS.c.substatus, UPLOADS.c.unproven)
     )
-    for status, unproven, files, size in rows:
-        found.add(status, unproven, files, size)
+    for group in rows:
+        found.add(group)
     return found
 
 

@@ -1,7 +1,7 @@
 """The server's JSON as frozen values, read leniently: what is missing or odd is None, never an error.
 
 Lists come as bare arrays in places and as pages in others; identifiers as `pk` or `id`; tags as a
-list or comma-joined (arcsecond-api: "Whatever is only A must be survived either way").
+list or comma-joined (no one has documented which).
 """
 
 from __future__ import annotations

@@ -184,7 +184,7 @@ def test_a_reset_after_n_bytes_leaves_the_outcome_open() -> None:
             transport.request("POST", "datafiles/", body=body_of(64 * MEGABYTE))
 
         assert not caught.value.body_complete
-        assert caught.value.bytes_sent > 300_000
+        assert caught.value.bytes_sent > 200_000  # the piece that failed is not counted
 
 
 def test_a_lost_answer_leaves_the_outcome_open() -> None:
@@ -312,7 +312,7 @@ def test_an_abrupt_close_over_tls_leaves_the_outcome_open(
         with pytest.raises(BrokenError) as caught:
             transport.request("POST", "datafiles/", body=body_of(64 * MEGABYTE))
 
-        assert caught.value.bytes_sent > 300_000
+        assert caught.value.bytes_sent > 200_000  # the piece that failed is not counted
 
 
 def test_a_close_over_tls_in_place_of_the_answer_leaves_the_outcome_open(

@@ -42,6 +42,9 @@ def document(**changes: Any) -> dict[str, Any]:
             "pending_bytes": 0,
             "oldest_pending_at": None,
             "unproven": 0,
+            "safe": 412,
+            "gone": 0,
+            "changed": 0,
             "rate_bytes_per_s": 0.0,
             "eta_s": None,
         },
@@ -55,6 +58,9 @@ def document(**changes: Any) -> dict[str, Any]:
         for part in above:
             inner = inner[part]
         inner[key] = value
+    queue = found["queue"]
+    if "queue__safe" not in changes:
+        queue["safe"] = queue["by_status"]["OK"]
     return found
 
 
@@ -144,6 +150,19 @@ WAITING = {"queue__pending_files": 3, "queue__pending_bytes": 3072, "queue__by_s
         (
             {**WAITING, "queue__by_status__Error": 2, "queue__by_status__OK": 0},
             "2 files need you; 3 files on the way.",
+        ),
+        (
+            {"queue__by_status__Skipped": 2, "queue__gone": 1, "queue__changed": 1},
+            "All 412 files are safe; but 1 file is gone and never stored, and "
+            "1 file changed after the upload.",
+        ),
+        (
+            {
+                "queue__by_status__OK": 410,
+                "queue__by_status__Skipped": 2,
+                "queue__safe": 412,
+            },
+            "All 412 files are safe.",
         ),
     ],
 )
