@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -69,17 +70,19 @@ def ask(
     folder = make_private_folder(locations.control_folder)
     asked = folder / f"{request.id}{_REQUEST}"
     answered = folder / f"{request.id}{_ANSWER}"
-    content = json.dumps({"command": command, "arguments": arguments})
-    write_private_file(asked, content.encode())
+    content = json.dumps({"command": command, "arguments": arguments}).encode()
+    write_private_file(asked, content)
     try:
-        answer = _wait_for(answered, locations, timeout_s)
+        answer = _wait_for(asked, answered, content, locations, timeout_s)
     finally:
         asked.unlink(missing_ok=True)
         answered.unlink(missing_ok=True)
     return _opened(answer)
 
 
-def _wait_for(answered: Path, locations: Locations, timeout_s: float) -> dict[str, Any]:
+def _wait_for(
+    asked: Path, answered: Path, content: bytes, locations: Locations, timeout_s: float
+) -> dict[str, Any]:
     """Wait for an answer as long as there is a daemon to give one."""
     pause = threading.Event()
     for turn in range(max(1, round(timeout_s / ASK_EVERY_S))):
@@ -87,16 +90,20 @@ def _wait_for(answered: Path, locations: Locations, timeout_s: float) -> dict[st
             return dict(json.loads(answered.read_bytes()))
         except FileNotFoundError:
             pause.wait(ASK_EVERY_S)
-        if turn % _LOOK_EVERY == _LOOK_EVERY - 1 and _has_ended(locations, answered):
-            raise OortError("the daemon ended before it answered", hint="give the command again")
+        if turn % _LOOK_EVERY == _LOOK_EVERY - 1:
+            # A request is taken away after its answer was written, in this order: one that is
+            # neither there nor answered was tidied away by a daemon that has only just started.
+            has_vanished = not asked.exists() and not answered.exists()
+            if daemon_of(locations.lock_file) is None and not answered.exists():
+                raise OortError(
+                    "the daemon ended before it answered", hint="give the command again"
+                )
+            if has_vanished:
+                write_private_file(asked, content)
     raise OortError(
         f"the daemon did not answer within {timeout_s:.0f} s",
         hint="`oort status` and `oort logs` tell how it is",
     )
-
-
-def _has_ended(locations: Locations, answered: Path) -> bool:
-    return daemon_of(locations.lock_file) is None and not answered.exists()
 
 
 def _opened(answer: dict[str, Any]) -> dict[str, Any]:
@@ -107,40 +114,55 @@ def _opened(answer: dict[str, Any]) -> dict[str, Any]:
 
 def requests_in(folder: Path) -> Iterator[Request]:
     """Yield the requests that wait, oldest first; what is no request is put out of the way."""
-    try:
-        names = sorted(
-            (entry.stat().st_mtime_ns, entry.name)
-            for entry in os.scandir(folder)
-            if entry.name.endswith(_REQUEST)
-        )
-    except OSError:
-        return
-    for _, name in names:
+    for name in _waiting(folder):
         try:
             content = json.loads((folder / name).read_bytes())
-            yield Request(
+            request = Request(
                 name.removesuffix(_REQUEST), str(content["command"]), dict(content["arguments"])
             )
         except FileNotFoundError:
             continue  # whoever asked gave up
-        except (ValueError, KeyError, TypeError):
-            (folder / name).unlink(missing_ok=True)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            _log().warning("control.refused", file=name, reason=repr(error))
+            with suppress(OSError):
+                (folder / name).unlink()
+            continue
+        yield request
+
+
+def _waiting(folder: Path) -> list[str]:
+    """Return the names of the requests, oldest first."""
+    found = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(_REQUEST):
+                    with suppress(FileNotFoundError):  # whoever asked gave up
+                        found.append((entry.stat().st_mtime_ns, entry.name))
+    except FileNotFoundError:
+        return []  # nobody ever asked
+    return [name for _, name in sorted(found)]
 
 
 def answer(folder: Path, request: Request, content: dict[str, Any]) -> None:
     """Hand an answer back and take the request away, in this order: none is done twice."""
     asked = folder / f"{request.id}{_REQUEST}"
-    if asked.exists():
+    if not asked.exists():
+        return
+    try:
         write_private_file(folder / f"{request.id}{_ANSWER}", json.dumps(content).encode())
-        asked.unlink(missing_ok=True)
+    except OSError as error:  # a full disk: what was asked is done, and is not to be done again
+        _log().warning("control.not_answered", command=request.command, reason=str(error))
+    asked.unlink(missing_ok=True)
 
 
 def tidy(folder: Path) -> None:
-    """Remove answers that nobody fetched, and requests that nobody waits for any more."""
+    """Remove answers that nobody fetched, and requests of before; who still waits asks anew."""
     if folder.is_dir():
-        for entry in os.scandir(folder):
-            if entry.name.endswith((_REQUEST, _ANSWER)):
-                os.unlink(entry.path)  # noqa: PTH108  # an entry of scandir
+        for path in folder.iterdir():
+            if path.name.endswith((_REQUEST, _ANSWER)):
+                with suppress(OSError):
+                    path.unlink()
 
 
 def respond(carry_out: Callable[[Request], dict[str, Any]], request: Request) -> dict[str, Any]:
@@ -149,6 +171,10 @@ def respond(carry_out: Callable[[Request], dict[str, Any]], request: Request) ->
         return carry_out(request)
     except OortError as error:
         return {"error": error.message, "hint": error.hint}
+    except Exception as error:  # noqa: BLE001  # the dispatcher must outlive any request
+        # A request that nobody can carry out would else be taken again and again.
+        _log().exception("control.failed", command=request.command)
+        return {"error": f"{request.command} failed: {type(error).__name__}: {error}"}
 
 
 def carry_out(
@@ -210,18 +236,27 @@ def _here(locations: Locations, command: str, arguments: dict[str, Any]) -> dict
     """Carry a command out in this process, under the daemon's lock."""
     from oort.clock import SystemClock
     from oort.queue.database import Database
-    from oort.queue.opening import OpenQueue
+    from oort.queue.opening import OpenQueue, queue_host
     from oort.settings import load
 
-    database = Database.at(load(locations.config_file).database_url(locations))
+    settings = load(locations.config_file)
+    database = Database.at(settings.database_url(locations))
     if not database.exists and command not in _CREATES:
         if command == "resume":
             return {"paused": False}
         return {"moved": 0, "refused": ["there is no queue yet: the daemon has never run"]}
     clock = SystemClock()
     with QueueLock(locations.lock_file, Holder(os.getpid(), command)):
-        opened = OpenQueue(database, host="", clock=clock, may_migrate=not database.exists)
+        host = queue_host(database, settings.host)
+        opened = OpenQueue(database, host=host, clock=clock, may_migrate=not database.exists)
         try:
             return carry_out(opened.queue, clock, command, arguments)
         finally:
             opened.close()
+
+
+def _log() -> Any:
+    """Return the daemon's log; commands, which need none, start sooner without it."""
+    import structlog
+
+    return structlog.get_logger("oort.control")

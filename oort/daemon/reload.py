@@ -58,12 +58,13 @@ class Watched:
             self.stamp = stamp
             self.candidate, self.is_candidate = _content(self.file), True
             return
-        content = _content(self.file)
+        stamp, content = _stamp(self.file), _content(self.file)
         if content != self.candidate:
             self.candidate = content
             return
         self.is_candidate = False
-        self.stamp = _stamp(self.file)
+        # The stamp was read first: what is written after the content shows in the next look.
+        self.stamp = stamp
         self._take(content)
 
 
