@@ -54,6 +54,29 @@ class Locations:
         """The nightly copies of the queue."""
         return self.state_folder / "backups"
 
+    def own_places(self, database: Path | None, keys: Path) -> frozenset[bytes]:
+        """Return the real paths of what is Oort's own and is never sent, wherever it lies.
+
+        `database` is the queue's file where it is one, `keys` arcsecond's config.ini. Files and
+        folders are named one by one: somebody's images may well lie beside them, in the same home.
+        """
+        queue = database or self.database
+        beside = [queue.with_name(queue.name + suffix) for suffix in ("-wal", "-shm", "-journal")]
+        damaged = queue.parent.glob(f"{queue.name}.damaged-*")
+        places = (
+            self.config_file,
+            self.last_good_config,
+            self.lock_file,
+            self.control_folder,
+            self.logs_folder,
+            self.backups_folder,
+            keys,
+            queue,
+            *beside,
+            *damaged,
+        )
+        return frozenset(os.fsencode(os.path.realpath(place)) for place in places)
+
 
 def locate() -> Locations:
     """Return the places of this process: OORT_HOME where it is set, else the platform's."""

@@ -8,16 +8,15 @@ output is these documents as they are.
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from oort.detect.bounds import Bounds
 from oort.errors import OortError
 from oort.lock import daemon_of
 from oort.policy import state
-from oort.policy.paths import Rules, Verdict
+from oort.policy.paths import Judgement, Rules, Verdict
 from oort.policy.state import Status, Substatus
 from oort.policy.version import RelPath
 from oort.queue import reads
@@ -30,6 +29,7 @@ from oort.values import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from sqlalchemy import Connection, RowMapping
 
@@ -64,6 +64,8 @@ class View:
     daemon: dict[str, Any]
     notes: dict[str, Any]
     counts: dict[str, Counts]
+    locations: Locations
+    database_file: Path | None
 
     @property
     def paused(self) -> bool:
@@ -200,7 +202,16 @@ class _asking:  # noqa: N801  # a context manager, used as one
             "paused": bool(notes.get("paused")),
             "warnings": list(told.get("warnings", [])) if holder else [],
         }
-        view = View(self._settings, host, holder is not None, daemon, notes, counts)
+        view = View(
+            self._settings,
+            host,
+            holder is not None,
+            daemon,
+            notes,
+            counts,
+            self._locations,
+            self._database.file,
+        )
         return self._connection, view
 
     def __exit__(self, *trouble: object) -> None:
@@ -400,7 +411,7 @@ def _unknown_path(
     for place in places:
         watch = view.settings.watch(place.watch)
         if watch is not None and place.rel_path:
-            left_out = _left_out(watch, place)
+            left_out = _left_out(view, watch, place)
             if left_out is not None:
                 return left_out
     if connection is not None:
@@ -431,18 +442,24 @@ def _next_scan(view: View, watch: str) -> str:
     return f"the next scan is at {iso(next_at)}"
 
 
-def _left_out(watch: Watch, place: _Place) -> dict[str, Any] | None:
+def _left_out(view: View, watch: Watch, place: _Place) -> dict[str, Any] | None:
     """Return the answer for a file that the rules leave out, None for one that they keep."""
-    verdict, rule = Rules(watch.include, watch.exclude).judge_name(place.rel_path)
-    size = 0
+    from oort.remote import config_file  # brings the HTTP library along: only where it is needed
+
+    others = [os.fsencode(os.path.realpath(one.path)) for one in view.settings.watches]
+    bounds = Bounds(
+        watch.path,
+        Rules(watch.include, watch.exclude),
+        follow_symlinks=watch.follow_symlinks,
+        never=view.locations.own_places(view.database_file, config_file()),
+        inner=frozenset(others),
+    )
     try:
-        found = os.stat(place.absolute)  # noqa: PTH116  # bytes
-        size = found.st_size
-        if verdict is Verdict.KEPT:
-            verdict, rule = _judge_found(watch, place, found)
+        found = bounds.look_at(place.rel_path)
+        size = os.stat(place.absolute).st_size  # noqa: PTH116  # bytes
     except OSError:
         return None
-    if verdict is Verdict.KEPT:
+    if not isinstance(found, Judgement):
         return None
     return {
         "id": None,
@@ -450,9 +467,9 @@ def _left_out(watch: Watch, place: _Place) -> dict[str, Any] | None:
         "path": printable(place.absolute),
         "size": size,
         "status": Status.SKIPPED.value,
-        "substatus": _SUBSTATUS_OF[verdict].value,
+        "substatus": _SUBSTATUS_OF[found.verdict].value,
         "attempts": 0,
-        "error": rule,
+        "error": found.rule,
         "dataset": None,
         "remote_id": None,
         "sha256": None,
@@ -463,18 +480,3 @@ def _left_out(watch: Watch, place: _Place) -> dict[str, Any] | None:
         "unproven": False,
         "history": [],
     }
-
-
-def _judge_found(watch: Watch, place: _Place, found: os.stat_result) -> tuple[Verdict, str]:
-    """Judge what the name alone does not tell: empty, no regular file, a link that leads outside."""
-    if not stat.S_ISREG(found.st_mode):
-        return Verdict.EXCLUDED, "it is no regular file"
-    if found.st_size == 0:
-        return Verdict.EMPTY, "it is empty"
-    real, root = (
-        Path(os.path.realpath(os.fsdecode(place.absolute))),
-        Path(os.path.realpath(watch.path)),
-    )
-    if not watch.follow_symlinks and not real.is_relative_to(root):
-        return Verdict.OUTSIDE, "it is a link that leads outside the watched folder"
-    return Verdict.KEPT, ""

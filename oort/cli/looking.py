@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oort.cli import output
@@ -56,12 +57,9 @@ def own_places(here: Here) -> frozenset[bytes]:
     """Return where Oort and arcsecond keep their own files, which are never sent."""
     from oort.remote import config_file
 
-    places = (
-        here.locations.config_folder,
-        here.locations.state_folder,
-        config_file().parent,
-    )
-    return frozenset(os.fsencode(os.path.realpath(place)) for place in places)
+    url = here.settings.database_url(here.locations)
+    file = Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
+    return here.locations.own_places(file, config_file())
 
 
 def words(look: Look, *, leave_out: bool) -> str:

@@ -136,7 +136,12 @@ class Daemon:
         self._disk = StateDisk(self._locations.state_folder)
         self._upkeep = Upkeep(self._database, store, clock, self._locations.backups_folder)
         self._detection = Detection(
-            store, clock, self._locations, on_news=self._wake, settings=settings
+            store,
+            clock,
+            self._locations,
+            on_news=self._wake,
+            settings=settings,
+            database_file=self._database.file,
         )
         accounts = Accounts(self._gate)
         common = Common(

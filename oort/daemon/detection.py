@@ -18,6 +18,7 @@ from oort.status import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from oort.clock import Clock
     from oort.locations import Locations
@@ -54,12 +55,14 @@ class Detection:
         *,
         on_news: Callable[[], None],
         settings: Settings,
+        database_file: Path | None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._locations = locations
         self._on_news = on_news
         self._settings = settings
+        self._database_file = database_file
         self._lock = threading.Lock()
         self._running: dict[str, _Running] = {}
         self._questions: dict[str, str] = {}
@@ -149,14 +152,9 @@ class Detection:
 
     def _neighbours(self, watch: Watch) -> Neighbours:
         """Return what a watch must keep away from: our own files, and the other watches' folders."""
-        ours = (
-            self._locations.config_folder,
-            self._locations.state_folder,
-            config_file().parent,
-        )
         others = [other.path for other in self._settings.watches if other.name != watch.name]
         return Neighbours(
-            never=frozenset(_real(folder) for folder in ours),
+            never=self._locations.own_places(self._database_file, config_file()),
             inner=frozenset(_real(folder) for folder in others),
         )
 

@@ -153,8 +153,10 @@ WAITING = {"queue__pending_files": 3, "queue__pending_bytes": 3072, "queue__by_s
         ),
         (
             {"queue__by_status__Skipped": 2, "queue__gone": 1, "queue__changed": 1},
-            "All 412 files are safe; but 1 file is gone and never stored, and "
-            "1 file changed after the upload.",
+            (
+                "All 412 files are safe; but 1 file is gone and never stored, and "
+                "1 file changed after the upload."
+            ),
         ),
         (
             {
