@@ -2,20 +2,22 @@
 
 APScheduler depends on the wall clock (measured: a step back stops its jobs, a step of years ahead
 makes it list every missed run). So its triggers here never look back, its defaults are changed once
-(`coalesce`, one instance, no grace time that would skip a run), and on a step of the clock every
-job is put to now. Nothing that a file waits for depends on it: dispatch and settling wait on
-monotonic events of their own.
+(`coalesce`, one instance, no grace time that would skip a run), and a guard that waits on the
+monotonic clock looks once a second for plans that belong to another time: it must be no job itself,
+because a step back stops those. Nothing that a file waits for depends on any of it: dispatch and
+settling wait on monotonic events of their own.
 """
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR
-from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.executors.base import BaseExecutor, run_job
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("oort.jobs")
 
-THREADS: Final = 4
+GUARD_S: Final = 1.0
+"""How often the plans are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +55,33 @@ class _Every(BaseTrigger):  # type: ignore[misc]  # APScheduler 3.11 has no type
         return planned if planned > now else now + timedelta(seconds=self._every_s())
 
 
+class _Threads(BaseExecutor):  # type: ignore[misc]  # APScheduler 3.11 has no types
+    """Runs each job in a thread of its own, which the end of the process does not wait for.
+
+    The usual pool's threads are joined at exit, so that a probe of a server that never answers
+    would keep a stopped daemon for as long as its time-out.
+    """
+
+    def _do_submit_job(self, job: Any, run_times: list[datetime]) -> None:
+        threading.Thread(
+            target=self._run, args=(job, run_times), name=f"job-{job.id}", daemon=True
+        ).start()
+
+    def _run(self, job: Any, run_times: list[datetime]) -> None:
+        events = run_job(job, job._jobstore_alias, run_times, self._logger.name)  # noqa: SLF001  # as every executor does
+        self._run_job_success(job.id, events)
+
+
 class Jobs:
     """Runs the table until it is stopped."""
 
     def __init__(self, table: Sequence[Job]) -> None:
+        self._table = {job.name: job for job in table}
+        self._ending = threading.Event()
+        self._guard = threading.Thread(target=self._watch_plans, name="job-guard", daemon=True)
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={"default": ThreadPoolExecutor(THREADS)},
+            executors={"default": _Threads()},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
         self._scheduler.add_listener(_on_error, EVENT_JOB_ERROR)
@@ -68,20 +91,32 @@ class Jobs:
             )
 
     def start(self) -> None:
-        """Start the scheduler's thread."""
+        """Start the scheduler's thread and its guard."""
         self._scheduler.start()
+        self._guard.start()
 
     @property
     def is_alive(self) -> bool:
-        """Whether the scheduler's thread runs."""
+        """Whether the scheduler's thread and its guard run."""
         thread = self._scheduler._thread  # noqa: SLF001  # 3.11 offers no other way to ask
-        return bool(thread is not None and thread.is_alive())
+        return bool(thread is not None and thread.is_alive()) and self._guard.is_alive()
+
+    def _watch_plans(self) -> None:
+        while not self._ending.wait(GUARD_S):
+            self._mend_plans(_now())
+
+    def _mend_plans(self, now: datetime) -> None:
+        """Run now what is planned further ahead than its interval: the clock, or a setting, changed."""
+        for planned in self._scheduler.get_jobs():
+            longest = timedelta(seconds=self._table[planned.id].every_s() + GUARD_S)
+            if planned.next_run_time - now > longest:
+                planned.modify(next_run_time=now)
 
     def run_now(self, name: str) -> None:
         """Have a job run as soon as a thread is free; nothing before the start or after the end."""
         if not self._scheduler.running:
             return
-        self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))  # noqa: TID251  # the scheduler's own clock
+        self._scheduler.modify_job(name, next_run_time=_now())
 
     def after_clock_step(self, now: datetime) -> None:
         """Plan every job anew from `now`: their plans belong to another time."""
@@ -90,8 +125,15 @@ class Jobs:
 
     def stop(self) -> None:
         """End the scheduler; a job that runs just now is not waited for."""
+        self._ending.set()
+        if self._guard.is_alive():
+            self._guard.join()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251  # the scheduler's own clock
 
 
 def _on_error(event: Any) -> None:
