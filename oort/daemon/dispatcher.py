@@ -30,6 +30,8 @@ LOOK_EVERY_S: Final = 0.25
 """How often the control folder is looked at: one `stat` (contract: taken within 0.5 s)."""
 
 FAILED_WAIT_S: Final = 1.0
+STOP_S: Final = 1.0
+"""A daemon's end waits so long for the dispatcher."""
 
 
 class Dispatcher:
@@ -65,11 +67,14 @@ class Dispatcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread: nothing is claimed any more."""
+        """End the thread: nothing is claimed any more.
+
+        One that waits for a full disk is left behind; the writer's end frees it.
+        """
         self._ending.set()
         self._wake.set()
         if self._thread is not threading.current_thread() and self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(STOP_S)
 
     @property
     def is_alive(self) -> bool:
@@ -125,23 +130,22 @@ class Dispatcher:
             allowance = self._gate.allowance(watch.name, watch.api)
             if allowance.free:
                 free.append(watch.name)
-            elif allowance.trial and self._try_one(watch):
-                continue
+            elif allowance.trial:
+                self._try_one(watch)  # without a row to try, the next news or tick looks again
             else:
                 waiting.append((watch.name, watch.api))
         return free, waiting
 
-    def _try_one(self, watch: Watch) -> bool:
+    def _try_one(self, watch: Watch) -> None:
         """Hand out one row to find out whether a trouble is over."""
         now = self._clock.now()
         if not self._store.waits([watch.name], now):
-            return False
+            return
         tonight = night_of(now, None).isoformat()
         taken = self._store.claim([watch.name], limit=1, tonight=tonight)
         if taken:
             self._gate.begin_trial(watch.name, watch.api)
             self._workers.hand_out(taken)
-        return bool(taken)
 
     def _note_due(self, free: Sequence[str], waiting: Sequence[tuple[str, str]]) -> None:
         """Remember when the next waiting row, link or watch has waited its time."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 from oort.policy import hold as holds
 from oort.policy import link as links
@@ -16,10 +17,13 @@ from oort.policy.link import Link, LinkState, Probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import datetime
 
     from oort.clock import Clock
     from oort.policy.outcome import Outcome
     from oort.policy.retry import Jitter
+
+_TREMBLES: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class Gate:
         self._holds: dict[str, Hold] = {}
         self._standing: dict[str, str] = {}
         self._trials: dict[str, str] = {}
+        self._shown: dict[str, datetime] = {}
         self.max_s = 60.0
         """`link_retry_max_s`: no link or watch is tried less often than this."""
 
@@ -163,16 +168,20 @@ class Gate:
             ]
 
     def next_try_in_s(self, watches: Iterable[tuple[str, str]]) -> float | None:
-        """Return in how many seconds the next row may be tried for one of (watch, api)."""
+        """Return in how many seconds the next row may be tried for one of (watch, api).
+
+        What is being tried just now is left out: whoever tries it wakes the dispatcher.
+        """
         mono = self._clock.monotonic()
         waits: list[float] = []
         with self._lock:
             for watch, api in watches:
                 link = self._link(api)
                 hold = self._holds.get(watch, FREE)
-                if not link.is_online and link.probe is Probe.ROW:
-                    waits.append(link.probe_at_mono - mono)
-                elif link.is_online and hold.is_held:
+                if not link.is_online:
+                    if link.probe is Probe.ROW and f"link:{api}" not in self._trials:
+                        waits.append(link.probe_at_mono - mono)
+                elif hold.is_held and f"watch:{watch}" not in self._trials:
                     waits.append(hold.try_at_mono - mono)
         return max(0.0, min(waits)) if waits else None
 
@@ -209,21 +218,28 @@ class Gate:
             self._on_change()
 
     def told(self, apis: Iterable[str]) -> list[dict[str, Any]]:
-        """Return the links as `oort status` shows them."""
-        from datetime import timedelta
+        """Return the links as `oort status` shows them; the same as long as nothing changes."""
+        return [self._told(api, self.link(api)) for api in apis]
 
-        now, mono = self._clock.now(), self._clock.monotonic()
-        told = []
-        for api in apis:
-            link = self.link(api)
-            wait = timedelta(seconds=max(0.0, link.probe_at_mono - mono))
-            told.append(
-                {
-                    "api": api,
-                    "state": link.state.value,
-                    "since": link.since,
-                    "reason": link.reason,
-                    "next_attempt_at": None if link.is_online else now + wait,
-                }
-            )
-        return told
+    def _told(self, api: str, link: Link) -> dict[str, Any]:
+        return {
+            "api": api,
+            "state": link.state.value,
+            "since": link.since,
+            "reason": link.reason,
+            "next_attempt_at": None if link.is_online else self._next_attempt_at(api, link),
+        }
+
+    def _next_attempt_at(self, api: str, link: Link) -> datetime | None:
+        """Return when a link is tried next; None where that is when there is a file to try it with.
+
+        The two clocks are never read at the same moment, so the sum trembles: it is kept.
+        """
+        in_s = link.probe_at_mono - self._clock.monotonic()
+        if link.probe is Probe.ROW and in_s < 0:
+            return None
+        moment = self._clock.now() + timedelta(seconds=in_s)
+        shown = self._shown.get(api)
+        if shown is None or abs(moment - shown) > _TREMBLES:
+            shown = self._shown[api] = moment
+        return shown
