@@ -201,7 +201,7 @@ class Daemon:
         """Return every job of the clock: name, how often, what."""
         return (
             Job("beat", lambda: BEAT_S, self._beat, at_once=True),
-            Job("probe", lambda: BEAT_S, self._probes.run),
+            Job("probe", lambda: _HOUR_S, self._probes.run),  # and by each beat that finds one due
             Job("rescan", lambda: self._following.settings.rescan_s, self._detection.rescan),
             Job("tick", lambda: 5.0, self._wake),
             Job("bandwidth", lambda: 15.0, self._following.set_rate),
@@ -321,6 +321,8 @@ class Daemon:
         self._following.look()
         if self._disk.look():
             self._wake()
+        if self._probes.is_due:
+            self._jobs.run_now("probe")
         self._bulletin.publish()
 
     def _warnings_now(self) -> list[str]:

@@ -18,16 +18,26 @@ log = structlog.get_logger("oort.link")
 
 
 class Probes:
-    """Run about once a second; does nothing while every link is online."""
+    """Run when a link is due; does nothing while every link is online."""
 
     def __init__(self, gate: Gate, desk: Desk) -> None:
         self._gate = gate
         self._desk = desk
+        self._is_running = False
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a link is to be tried, and nobody is at it."""
+        return not self._is_running and bool(self._gate.due_probes())
 
     def run(self) -> None:
         """Try each link that is due."""
-        for api, probe in self._gate.due_probes():
-            self._try(api, probe)
+        self._is_running = True
+        try:
+            for api, probe in self._gate.due_probes():
+                self._try(api, probe)
+        finally:
+            self._is_running = False
 
     def _try(self, api: str, probe: Probe) -> None:
         """Ask once: `GET /` where nothing answered, an authenticated GET where the key was refused."""
