@@ -8,8 +8,9 @@ output is these documents as they are.
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from oort.detect.bounds import Bounds
@@ -27,13 +28,13 @@ from oort.queue.reads import Counts
 from oort.values import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection, RowMapping
 
     from oort.locations import Locations
+    from oort.lock import Holder
     from oort.settings import Settings
     from oort.values import Watch
 
@@ -51,7 +52,8 @@ def iso(moment: datetime | None) -> str | None:
     """Return a moment as the JSON output has it: `2026-11-23T05:41:07.123Z`."""
     if moment is None:
         return None
-    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    return utc.isoformat(timespec="milliseconds") + "Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +89,31 @@ class View:
             return "its watch is disabled"
         if self.paused:
             return "paused; `oort resume` goes on"
-        told = self.notes.get("watches", {}).get(watch_name, {})
-        if told.get("state") in ("held", "missing"):
-            return str(told.get("reason") or told["state"])
+        now_in, reason = self.watch_state(watch)
+        if now_in in ("held", "missing"):
+            return reason or now_in
         for link in self.links():
             if link["api"] == watch.api and link["state"] != "online":
                 return str(link["reason"] or link["state"])
         return None
+
+    def told(self, watch_name: str) -> dict[str, Any]:
+        """Return what the daemon told last of a watch."""
+        told: dict[str, Any] = self.notes.get("watches", {}).get(watch_name, {})
+        return told
+
+    def watch_state(self, watch: Watch) -> tuple[str, str | None]:
+        """Return the state of a watch and the reason; without a daemon, as far as a look tells."""
+        if not watch.enabled:
+            return "disabled", None
+        told = self.told(watch.name)
+        now_in = str(told.get("state", ""))
+        if not self.running:
+            if not watch.path.is_dir():
+                return "missing", f"{printable(os.fsencode(watch.path))} is not there"
+            if now_in in ("missing", "scanning"):
+                now_in, told = "", {}
+        return now_in or ("polling" if watch.polling else "watching"), told.get("reason")
 
 
 def _unknown_link(api: str) -> dict[str, Any]:
@@ -171,53 +191,50 @@ class _Place:
         return self.root.rstrip(b"/") + (b"/" + self.rel_path if self.rel_path else b"")
 
 
-class _asking:  # noqa: N801  # a context manager, used as one
+@contextmanager
+def _asking(locations: Locations, settings: Settings) -> Iterator[tuple[Connection | None, View]]:
     """Open the queue for one look; the connection is None where there is no queue yet."""
-
-    def __init__(self, locations: Locations, settings: Settings) -> None:
-        self._locations = locations
-        self._settings = settings
-        self._database = Database.at(settings.database_url(locations))
-        self._readers = readers_of(self._database)
-        self._connection: Connection | None = None
-
-    def __enter__(self) -> tuple[Connection | None, View]:
-        engine = self._readers.__enter__()
-        host = queue_host(self._database, self._settings.host)
+    database = Database.at(settings.database_url(locations))
+    host = queue_host(database, settings.host)
+    with ExitStack() as stack:
+        connection: Connection | None = None
         notes: dict[str, Any] = {}
         counts: dict[str, Counts] = {}
+        engine = stack.enter_context(readers_of(database))
         if engine is not None:
-            with opening(self._database):
-                self._connection = engine.connect()
-                notes = reads.notes(self._connection, host)
-                counts = reads.counts(self._connection, host)
-        holder = daemon_of(self._locations.lock_file)
-        told = notes.get("daemon", {})
-        daemon = {
-            "running": holder is not None,
-            "pid": holder.pid if holder else None,
-            "host": self._settings.host,
-            "started_at": holder.started_at if holder else None,
-            "version": holder.version if holder else None,
-            "paused": bool(notes.get("paused")),
-            "warnings": list(told.get("warnings", [])) if holder else [],
-        }
-        view = View(
-            self._settings,
-            host,
-            holder is not None,
-            daemon,
-            notes,
-            counts,
-            self._locations,
-            self._database.file,
+            with opening(database):
+                connection = stack.enter_context(engine.connect())
+                notes = reads.notes(connection, host)
+                counts = reads.counts(connection, host)
+        holder = daemon_of(locations.lock_file)
+        daemon = _daemon(settings, holder, notes)
+        yield (
+            connection,
+            View(
+                settings,
+                host,
+                holder is not None,
+                daemon,
+                notes,
+                counts,
+                locations,
+                database.file,
+            ),
         )
-        return self._connection, view
 
-    def __exit__(self, *trouble: object) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        self._readers.__exit__(None, None, None)
+
+def _daemon(settings: Settings, holder: Holder | None, notes: dict[str, Any]) -> dict[str, Any]:
+    """Return how the daemon of this machine is: the lock says whether it runs."""
+    told = notes.get("daemon", {})
+    return {
+        "running": holder is not None,
+        "pid": holder.pid if holder else None,
+        "host": settings.host,
+        "started_at": holder.started_at if holder else None,
+        "version": holder.version if holder else None,
+        "paused": bool(notes.get("paused")),
+        "warnings": list(told.get("warnings", [])) if holder else [],
+    }
 
 
 def _overview(connection: Connection | None, view: View) -> dict[str, Any]:
@@ -292,14 +309,9 @@ def _active(connection: Connection, view: View) -> list[dict[str, Any]]:
 
 
 def _watch(view: View, watch: Watch) -> dict[str, Any]:
-    told = view.notes.get("watches", {}).get(watch.name, {})
+    told = view.told(watch.name)
     counted = view.counts.get(watch.name, Counts()).by_status
-    now_in = told.get("state", "polling" if watch.polling else "watching")
-    reason = told.get("reason")
-    if not watch.enabled:
-        now_in, reason = "disabled", None
-    elif not view.running and not watch.path.is_dir():
-        now_in, reason = "missing", f"{watch.path} is not there"
+    now_in, reason = view.watch_state(watch)
     return {
         "name": watch.name,
         "path": printable(os.fsencode(watch.path)),
@@ -433,12 +445,13 @@ def _unknown_path(
 def _next_scan(view: View, watch: str) -> str:
     if not view.running:
         return "the daemon is not running: `oort start`"
-    last = view.notes.get("watches", {}).get(watch, {}).get("last_scan_at")
+    told = view.told(watch)
+    last = told.get("last_scan_at")
     if last is None:
         return "its watch is being scanned"
-    from datetime import datetime
-
-    next_at = datetime.fromisoformat(last) + timedelta(seconds=view.settings.rescan_s)
+    settings = view.settings
+    every_s = settings.poll_s if told.get("state") == "polling" else settings.rescan_s
+    next_at = datetime.fromisoformat(last) + timedelta(seconds=every_s)
     return f"the next scan is at {iso(next_at)}"
 
 

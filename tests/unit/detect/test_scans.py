@@ -8,7 +8,7 @@ import pytest
 
 from oort.detect.bounds import Bounds
 from oort.detect.scans import AGAIN_S, COST_FACTOR, Scans
-from tests.support.clock import FakeClock
+from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:
     from pathlib import Path
