@@ -176,7 +176,8 @@ def decide(  # noqa: C901, PLR0911, PLR0912  # one arm an outcome: the table of 
 
 def _found_same(outcome: FoundSame, facts: Facts) -> Decision:
     """The server has it: from an attempt of ours (OK), or from before us (already synced)."""
-    ours = outcome.ours
+    # Without a hash nothing proves that it is ours, and an OK row has one.
+    ours = outcome.ours and outcome.sha256 is not None
     words = "the server has it" if ours else "the same file was there before us"
     if outcome.unproven:
         words += ", unproven"

@@ -338,10 +338,12 @@ class Queue:
                 )
             )
             values: dict[str, Any] = {"dataset_uuid": known.uuid}
+            news = UPLOADS.c.dataset_uuid.is_distinct_from(known.uuid)
             if known.fresh:
                 values["ask_first"] = False
+                news = or_(news, UPLOADS.c.ask_first)
             connection.execute(
-                update(UPLOADS).where(*self._waiting_for(key, watches)).values(**values)
+                update(UPLOADS).where(*self._waiting_for(key, watches), news).values(**values)
             )
 
         self._writer.run(change)
@@ -352,7 +354,9 @@ class Queue:
         def change(connection: Connection) -> None:
             connection.execute(delete(DATASETS).where(*_dataset_is(key)))
             connection.execute(
-                update(UPLOADS).where(*self._waiting_for(key, watches)).values(dataset_uuid=None)
+                update(UPLOADS)
+                .where(*self._waiting_for(key, watches), UPLOADS.c.dataset_uuid.is_not(None))
+                .values(dataset_uuid=None)
             )
 
         self._writer.run(change)
@@ -375,6 +379,7 @@ class Queue:
                     UPLOADS.c.host == self._host,
                     UPLOADS.c.watch == watch,
                     UPLOADS.c.status == Status.NEW.value,
+                    UPLOADS.c.dataset_uuid.is_not(None),
                 )
                 .values(dataset_uuid=None)
             )
@@ -534,7 +539,12 @@ class Queue:
             newest = known_rows(connection, self._host, upload.watch, [upload.rel_path])
             if newest[upload.rel_path].id != upload.id:
                 return  # a later change was seen meanwhile: it is recorded already
-            row = born(self._host, upload.watch, root, found)
+            told = connection.execute(
+                select(UPLOADS.c.header, UPLOADS.c.night, UPLOADS.c.dataset_name).where(
+                    UPLOADS.c.id == upload.id
+                )
+            ).mappings()
+            row = born(self._host, upload.watch, root, found) | dict(told.one())
             moves.insert(
                 connection, state.CHANGED, "its content changed after the upload", now, [row]
             )

@@ -208,13 +208,16 @@ def test_a_comparison_that_comes_after_a_later_change_adds_nothing(opened: OpenQ
 
 
 def test_a_comparison_that_finds_other_content_shows_the_change(opened: OpenQueue) -> None:
-    row_in(opened, "a.fits", state.DONE)
+    settle(opened, version("a.fits"), night="2026-11-22", dataset_name="dome")
+    end(opened, claim(opened)[0], STORED)
     settle(opened, version("a.fits", 2880, 2))
     (todo,) = opened.queue.todo(0, 10)
 
     opened.queue.compared(todo, ROOT, version("a.fits", 2880, 2), same=False)
 
-    assert newest(opened, "a.fits").state == state.CHANGED
+    row = newest(opened, "a.fits")
+    assert row.state == state.CHANGED
+    assert (row["night"], row["dataset_name"]) == ("2026-11-22", "dome")
 
 
 def test_a_file_that_changed_in_hand_is_looked_at_when_it_is_back(opened: OpenQueue) -> None:

@@ -297,6 +297,13 @@ def test_what_can_be_said_besides_is_said() -> None:
     assert note in decided(outcome, IN_DOUBT).cause
 
 
+def test_what_has_no_hash_is_not_called_ours() -> None:
+    """The file is gone here, and the server tells no hash of what it has under that name."""
+    outcome = FoundSame("9", "a.fits", None, unproven=True, ours=True)
+
+    assert decided(outcome, IN_DOUBT).state == state.ALREADY_SYNCED
+
+
 # -- counting ---------------------------------------------------------------------------------------
 
 
@@ -484,6 +491,8 @@ def test_what_waits_has_a_time_and_what_is_safe_has_none(
 
     if decision.state == state.WAITING:
         assert decision.delay_s is not None
+    if decision.state == state.DONE:
+        assert outcome.sha256 is not None
     if decision.state in state.SAFE:
         assert decision.delay_s is None
         assert decision.error is None
