@@ -7,6 +7,7 @@ still a file that must arrive; `printable` turns them into words.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import TYPE_CHECKING, NewType
 
 from oort.policy.version import FileVersion, RelPath
@@ -26,11 +27,20 @@ __all__ = [
     "Sha256",
     "Upload",
     "Watch",
+    "iso",
     "printable",
 ]
 
 Sha256 = NewType("Sha256", str)
 """64 lower-case hex digits."""
+
+
+def iso(moment: datetime | None) -> str | None:
+    """Return a moment as the JSON output has it: `2026-11-23T05:41:07.123Z`."""
+    if moment is None:
+        return None
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    return utc.isoformat(timespec="milliseconds") + "Z"
 
 
 def printable(path: bytes) -> str:

@@ -38,9 +38,9 @@ from oort.queue import care
 from oort.queue.database import Database
 from oort.queue.opening import OpenQueue, queue_host
 from oort.settings import load
-from oort.status import iso
 from oort.transfer.shared import Shared
 from oort.transfer.throttle import TokenBucket
+from oort.values import iso
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from oort.status import iso
+from oort.values import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,7 +14,7 @@ from oort.daemon.intake import Intake
 from oort.daemon.intake_values import Callbacks, IntakeOptions, Neighbours
 from oort.detect.mounts import RootIdentity
 from oort.remote import config_file
-from oort.status import iso
+from oort.values import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -21,7 +21,7 @@ from oort.policy.sighting import Phase
 from oort.queue.database import Database, sqlite_url
 from oort.queue.opening import OpenQueue
 from oort.settings import Settings
-from oort.values import Watch
+from oort.values import Watch, iso
 from tests.support.fakes import EVENING
 from tests.support.rows import BUSY, STORED, claim, end, newest, note, row_in, settle, version
 
@@ -229,8 +229,8 @@ def test_every_time_is_iso_in_utc(there: Observatory) -> None:
 def test_a_moment_elsewhere_is_told_in_utc() -> None:
     there = EVENING.astimezone(timezone(timedelta(hours=-10)))
 
-    assert documents.iso(there) == "2026-11-22T21:30:00.000Z"
-    assert documents.iso(None) is None
+    assert iso(there) == "2026-11-22T21:30:00.000Z"
+    assert iso(None) is None
 
 
 def test_the_daemon_is_told_by_its_lock(there: Observatory) -> None:

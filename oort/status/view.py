@@ -1,0 +1,172 @@
+"""One look at queue and lock, and a row as the JSON output has it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from oort.lock import daemon_of
+from oort.policy import state
+from oort.policy.state import Substatus
+from oort.queue import reads
+from oort.queue.database import Database, opening
+from oort.queue.moves import state_of
+from oort.queue.opening import queue_host, readers_of
+from oort.values import iso, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Connection, RowMapping
+
+    from oort.locations import Locations
+    from oort.lock import Holder
+    from oort.queue.reads import Counts
+    from oort.settings import Settings
+    from oort.values import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one look at queue and lock shows; `notes` are the daemon's own words."""
+
+    settings: Settings
+    host: str
+    running: bool
+    daemon: dict[str, Any]
+    notes: dict[str, Any]
+    counts: dict[str, Counts]
+    locations: Locations
+    database_file: Path | None
+
+    @property
+    def paused(self) -> bool:
+        """Whether `oort pause` is in force."""
+        return bool(self.notes.get("paused"))
+
+    def links(self) -> list[dict[str, Any]]:
+        """Return the links of the watches, as the daemon told last."""
+        told = {link["api"]: link for link in self.notes.get("links", [])}
+        apis = sorted({watch.api for watch in self.settings.watches if watch.enabled} | set(told))
+        return [told.get(api, unknown_link(api)) for api in apis]
+
+    def held_reason(self, watch_name: str) -> str | None:
+        """Return why rows of a watch wait for a person or the link; None where they flow."""
+        watch = self.settings.watch(watch_name)
+        if watch is None:
+            return "its watch is gone from config.toml"
+        if not watch.enabled:
+            return "its watch is disabled"
+        if self.paused:
+            return "paused; `oort resume` goes on"
+        now_in, reason = self.watch_state(watch)
+        if now_in in ("held", "missing"):
+            return reason or now_in
+        for link in self.links():
+            if link["api"] == watch.api and link["state"] != "online":
+                return str(link["reason"] or link["state"])
+        return None
+
+    def told(self, watch_name: str) -> dict[str, Any]:
+        """Return what the daemon told last of a watch."""
+        told: dict[str, Any] = self.notes.get("watches", {}).get(watch_name, {})
+        return told
+
+    def watch_state(self, watch: Watch) -> tuple[str, str | None]:
+        """Return the state of a watch and the reason; without a daemon, as far as a look tells."""
+        if not watch.enabled:
+            return "disabled", None
+        told = self.told(watch.name)
+        now_in = str(told.get("state", ""))
+        if not self.running:
+            if not watch.path.is_dir():
+                return "missing", f"{printable(os.fsencode(watch.path))} is not there"
+            if now_in in ("missing", "scanning"):
+                now_in, told = "", {}
+        return now_in or ("polling" if watch.polling else "watching"), told.get("reason")
+
+
+def unknown_link(api: str) -> dict[str, Any]:
+    """Return a link of which nobody has told anything yet."""
+    return {"api": api, "state": "online", "since": None, "reason": None, "next_attempt_at": None}
+
+
+@contextmanager
+def asking(locations: Locations, settings: Settings) -> Iterator[tuple[Connection | None, View]]:
+    """Open the queue for one look; the connection is None where there is no queue yet."""
+    database = Database.at(settings.database_url(locations))
+    host = queue_host(database, settings.host)
+    with ExitStack() as stack:
+        connection: Connection | None = None
+        notes: dict[str, Any] = {}
+        counts: dict[str, Counts] = {}
+        engine = stack.enter_context(readers_of(database))
+        if engine is not None:
+            with opening(database):
+                connection = stack.enter_context(engine.connect())
+                notes = reads.notes(connection, host)
+                counts = reads.counts(connection, host)
+        holder = daemon_of(locations.lock_file)
+        daemon = _daemon(settings, holder, notes)
+        yield (
+            connection,
+            View(
+                settings,
+                host,
+                holder is not None,
+                daemon,
+                notes,
+                counts,
+                locations,
+                database.file,
+            ),
+        )
+
+
+def _daemon(settings: Settings, holder: Holder | None, notes: dict[str, Any]) -> dict[str, Any]:
+    """Return how the daemon of this machine is: the lock says whether it runs."""
+    told = notes.get("daemon", {})
+    return {
+        "running": holder is not None,
+        "pid": holder.pid if holder else None,
+        "host": settings.host,
+        "started_at": holder.started_at if holder else None,
+        "version": holder.version if holder else None,
+        "paused": bool(notes.get("paused")),
+        "warnings": list(told.get("warnings", [])) if holder else [],
+    }
+
+
+def row_document(view: View, row: RowMapping) -> dict[str, Any]:
+    """Return a row as the JSON output has it; `held` is computed here and nowhere written."""
+    substatus, error = row["substatus"], row["error"]
+    if state_of(row) in (state.PENDING, state.WAITING):
+        reason = view.held_reason(row["watch"])
+        if reason is not None:
+            substatus, error = Substatus.HELD.value, reason
+    return {
+        "id": row["id"],
+        "watch": row["watch"],
+        "path": path_of(row),
+        "size": row["size"],
+        "status": row["status"],
+        "substatus": substatus,
+        "attempts": row["attempts"],
+        "error": error,
+        "dataset": row["dataset_name"],
+        "remote_id": row["remote_id"],
+        "sha256": row["sha256"],
+        "created_at": iso(row["created_at"]),
+        "started_at": iso(row["started_at"]),
+        "ended_at": iso(row["ended_at"]),
+        "next_attempt_at": iso(row["next_attempt_at"]),
+        "unproven": bool(row["unproven"]),
+    }
+
+
+def path_of(row: RowMapping) -> str:
+    """Return the absolute path of a row's file, in words."""
+    return printable(row["root"].rstrip(b"/") + b"/" + row["rel_path"])
