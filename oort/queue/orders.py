@@ -122,7 +122,7 @@ def _refuse_retry(connection: Connection, row: RowMapping, *, force: bool) -> st
     """Return why a row cannot be retried, None where it can."""
     now_in = state_of(row)
     if now_in == state.DONE:
-        return "is stored; `oort verify` compares it with the server"
+        return "is stored and confirmed: there is nothing to retry"
     if now_in in IN_HAND:
         return _BEING_SENT
     if now_in == state.SETTLING and not force:

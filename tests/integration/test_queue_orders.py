@@ -110,9 +110,7 @@ def test_a_stored_file_is_not_retried(opened: OpenQueue) -> None:
     told = retry(opened, "/data/dome/a.fits")
 
     assert told.moved == 0
-    assert told.refused == [
-        "/data/dome/a.fits: is stored; `oort verify` compares it with the server"
-    ]
+    assert told.refused == ["/data/dome/a.fits: is stored and confirmed: there is nothing to retry"]
 
 
 def test_what_is_being_sent_is_not_retried(opened: OpenQueue) -> None:
