@@ -53,6 +53,8 @@ class NeedsHash:
 Comparison = Same | Other | NeedsHash
 
 _MARKS: Final = ("origin", "folder")
+_AS_SENT: Final = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
+"""How a form carries what would end its header (HTML standard, "Multipart form data")."""
 _STORED_UNCHANGED: Final = re.compile(r"[-\w.]+", re.ASCII)
 _NOT_KEPT: Final = re.compile(r"[^-\w.]")
 _SUFFIX: Final = re.compile(r"_[A-Za-z0-9]{7}((?:\.[^.]*)*)$")
@@ -113,8 +115,11 @@ def is_stored_unchanged(name: str) -> bool:
 
 
 def same_name(name: str, remote_name: str) -> bool:
-    """Tell whether the server's name is the one we sent, letter by letter (in NFC)."""
-    return _nfc(name) == _nfc(remote_name)
+    """Tell whether the server's name is the file's, letter by letter (in NFC).
+
+    A quote or a line break may have stayed as it travelled: `%22`, `%0A`.
+    """
+    return _nfc(remote_name) in (_nfc(name), _nfc(name.translate(_AS_SENT)))
 
 
 def may_be_name_of(name: str, remote_name: str) -> bool:
@@ -123,7 +128,12 @@ def may_be_name_of(name: str, remote_name: str) -> bool:
     Only together with an equal hash does this mean anything: copies of one file under different
     names have equal hashes too.
     """
-    return as_stored(name) in possible_origins(remote_name)
+    return not names_at_server(name).isdisjoint(possible_origins(remote_name))
+
+
+def names_at_server(name: str) -> frozenset[str]:
+    """Return what `as_stored` may give for this name at a server, which undoes `%22` or does not."""
+    return frozenset({as_stored(name), as_stored(name.translate(_AS_SENT))})
 
 
 def possible_origins(remote_name: str) -> frozenset[str]:

@@ -17,11 +17,11 @@ from oort.policy.same import (
     NeedsHash,
     Other,
     Same,
-    as_stored,
     compare,
     is_stored_unchanged,
     marks_among,
     may_be_name_of,
+    names_at_server,
     possible_origins,
     same_name,
 )
@@ -96,7 +96,8 @@ class Doubts:
         """
         try:
             if by_listing and (files := self._listing_of(dataset)) is not None:
-                return self._judge(files.get(as_stored(self._name), []))
+                names = names_at_server(self._name)
+                return self._judge(file for name in names for file in files.get(name, []))
             return self._ask_for_one(dataset)
         except MayNotLookError:
             return MayNotLook()

@@ -45,6 +45,26 @@ def test_a_lost_answer_is_settled_by_asking(night: Night) -> None:
     assert len(night.stored()) == len(night.sandbox.uploads()) == 1
 
 
+@pytest.mark.parametrize("name", ['quo"te.fits', "new\nline.fits", "back\\slash.fits"])
+def test_a_lost_answer_is_settled_for_a_name_that_travels_as_another(
+    night: Night, name: str
+) -> None:
+    night.sandbox.rule(**POST, drop=True, when="after", times=1)
+    first = night.bring(name)
+    assert isinstance(first.outcome, Broken), first.outcome
+    second = night.bring(name, **again(night, first.doubt))
+    assert isinstance(second.outcome, FoundSame), second.outcome
+    assert second.outcome.ours
+    assert len(night.sandbox.uploads()) == 1
+
+
+def test_another_file_whose_name_has_a_quote_is_told_apart(night: Night) -> None:
+    night.sandbox.upload(night.dataset, "quo%22te.fits", b"of somebody else")
+    outcome = night.bring('quo"te.fits', b"of our own camera").outcome
+    assert isinstance(outcome, FoundOther)
+    assert "shows no such file" not in outcome.reason
+
+
 def test_a_proxy_that_gave_up_waiting_leaves_a_doubt_that_is_settled(night: Night) -> None:
     night.sandbox.rule(**POST, status=504, stored=True, content_type="text/html", times=1)
     first = night.bring("a.fits")
