@@ -47,12 +47,16 @@ _SOMEBODY: Final = Holder(pid=0, role="daemon")
 
 
 class QueueLock:
-    """Holds the lock between `acquire` and `release`; a context manager."""
+    """Holds the lock between `acquire` and `release`; a context manager.
+
+    `was_left` tells of a lock that is held whether the one before was killed while it held it.
+    """
 
     def __init__(self, file: Path, holder: Holder) -> None:
         self._file = file
         self._holder = holder
         self._descriptor: int | None = None
+        self.was_left = False
 
     def acquire(self, *, wait_s: float = WAIT_S) -> None:
         """Take the lock, trying for `wait_s`; raise `LockedError` that names who has it."""
@@ -67,6 +71,7 @@ class QueueLock:
                 os.close(descriptor)
                 raise _refusal(self._file)
             pause.wait(_TRY_EVERY_S)
+        self.was_left = os.fstat(descriptor).st_size > 0
         os.ftruncate(descriptor, 0)
         os.write(descriptor, json.dumps(asdict(self._holder)).encode())
         self._descriptor = descriptor
@@ -74,9 +79,14 @@ class QueueLock:
     def release(self) -> None:
         """Give the lock back; the file stays, because removing it would race with a starter."""
         if self._descriptor is not None:
-            os.ftruncate(self._descriptor, 0)
+            self.say_it_is_done()
             os.close(self._descriptor)
             self._descriptor = None
+
+    def say_it_is_done(self) -> None:
+        """Have the next holder know that the queue was left in order; the lock is still held."""
+        if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
 
     def __enter__(self) -> QueueLock:
         self.acquire()

@@ -83,7 +83,7 @@ class Daemon:
             started_at=iso(self._clock.now()) or "",
             version=oort.__version__,
         )
-        with QueueLock(self._locations.lock_file, holder):
+        with QueueLock(self._locations.lock_file, holder) as self._lock:
             previous = self._catch_signals()
             logging_setup.configure(self._settings_at_start, self._locations.logs_folder)
             try:
@@ -106,7 +106,10 @@ class Daemon:
         inspection = care.Inspection()
         if self._database.file is not None:
             inspection = care.inspect(
-                self._database.file, self._locations.backups_folder, self._clock.now()
+                self._database.file,
+                self._locations.backups_folder,
+                self._clock.now(),
+                was_killed=self._lock.was_left,
             )
         self._opened = OpenQueue(
             self._database,
@@ -119,7 +122,7 @@ class Daemon:
         if inspection.warning is not None:
             self._warnings.say("queue", inspection.warning)
             log.warning("queue.damaged", text=inspection.warning)
-        if inspection.restored:
+        if inspection.knows_less:
             self._store.change(care.doubt_everything)
         doubts = self._store.recover()
         if doubts:
@@ -255,8 +258,9 @@ class Daemon:
         """End with threads that hang in the network: their sockets are reset by the kernel.
 
         `SO_LINGER 0` is set on them, so that the server never sees an orderly end of a half form.
-        The rows stay in hand, which the next start makes doubts.
+        The rows stay in hand, which the next start makes doubts; the queue itself is closed.
         """
+        self._lock.say_it_is_done()
         os._exit(self._exit_code)
 
     def _grace(self) -> float:

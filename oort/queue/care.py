@@ -28,6 +28,9 @@ ALWAYS_CHECKED_BYTES: Final = 32 * 1024 * 1024
 """A smaller file is checked at every start: it takes a fifth of a second at most."""
 
 _BESIDE: Final = ("-wal", "-shm")
+_LOG_LOST: Final = (
+    "the queue lost its log, and with it what was done last: the server is asked what it has"
+)
 _SQLITE: Final = b"SQLite format 3\x00"
 
 
@@ -36,12 +39,17 @@ class Inspection:
     """What was found, and done, before the queue was opened."""
 
     warning: str | None = None
-    restored: bool = False
-    """The queue is a copy: what it does not know is to be asked for."""
+    knows_less: bool = False
+    """The queue is a copy, or lost its log: what it does not know is to be asked for."""
 
 
 def inspect(
-    file: Path, backups: Path, now: datetime, *, always_below: int = ALWAYS_CHECKED_BYTES
+    file: Path,
+    backups: Path,
+    now: datetime,
+    *,
+    was_killed: bool = False,
+    always_below: int = ALWAYS_CHECKED_BYTES,
 ) -> Inspection:
     """Check a queue that may be damaged; set it aside and restore the newest good copy where it is.
 
@@ -50,7 +58,7 @@ def inspect(
     """
     if not file.exists() or not _is_suspect(file, backups, always_below) or is_sound(file):
         _suspicion(file).unlink(missing_ok=True)
-        return Inspection()
+        return _look_for_log(file) if was_killed else Inspection()
     aside = file.with_name(f"{file.name}.damaged-{now:%Y%m%dT%H%M%SZ}")
     for suffix in ("", *_BESIDE):
         part = file.with_name(file.name + suffix)
@@ -64,7 +72,19 @@ def inspect(
     else:
         words = f"{words}; there was no copy, the folders are scanned anew"
     _suspicion(file).unlink(missing_ok=True)
-    return Inspection(words, restored=candidate is not None)
+    return Inspection(words, knows_less=candidate is not None)
+
+
+def _look_for_log(file: Path) -> Inspection:
+    """Tell what may be missing from a sound queue that was not closed, which SQLite takes as it is.
+
+    Where its index is still there the log was deleted. Where neither is, some reader may have
+    written the log into the file and tidied up; to ask once too often is the cheaper mistake.
+    """
+    log, index = (file.with_name(file.name + suffix) for suffix in _BESIDE)
+    if not file.exists() or file.stat().st_size == 0 or (log.exists() and log.stat().st_size):
+        return Inspection()
+    return Inspection(_LOG_LOST if index.exists() else None, knows_less=True)
 
 
 def _is_usable(candidate: Path) -> bool:

@@ -111,7 +111,7 @@ def test_a_damaged_queue_is_set_aside_with_all_its_parts(file: Path, backups: Pa
     aside = "oort.db.damaged-20261123T050000Z"
     assert found.warning is not None
     assert aside in found.warning
-    assert not found.restored
+    assert not found.knows_less
     assert names(file) == {aside, f"{aside}-wal", f"{aside}-shm"}
     assert b"\xa5" * PAGE in file.with_name(aside).read_bytes()
     assert file.with_name(f"{aside}-wal").read_bytes() == wal
@@ -142,7 +142,7 @@ def test_a_queue_that_was_emptied_comes_back_from_its_copy(file: Path, backups: 
     make_copy(file, backups, NOW)
     os.truncate(file, 0)
 
-    assert inspect(file, backups, NOW).restored
+    assert inspect(file, backups, NOW).knows_less
     assert waiting(file) == 5
 
 
@@ -188,7 +188,7 @@ def test_the_newest_copy_takes_the_damaged_queues_place(file: Path, backups: Pat
 
     found = inspect(file, backups, NOW)
 
-    assert found.restored
+    assert found.knows_less
     assert found.warning is not None
     assert f"the copy {made[-1].name} is used" in found.warning
     assert waiting(file) == 3
@@ -201,7 +201,7 @@ def test_copies_that_are_damaged_themselves_are_passed_over(file: Path, backups:
     queue_with(file, 500)
     damage(file)
 
-    assert inspect(file, backups, NOW).restored
+    assert inspect(file, backups, NOW).knows_less
 
     assert waiting(file) == 1
     assert made[2].exists()
@@ -215,7 +215,7 @@ def test_without_a_good_copy_the_queue_begins_anew_and_says_so(file: Path, backu
 
     found = inspect(file, backups, NOW)
 
-    assert not found.restored
+    assert not found.knows_less
     assert found.warning is not None
     assert "scanned anew" in found.warning
     assert waiting(file) == 0
