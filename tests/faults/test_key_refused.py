@@ -1,0 +1,78 @@
+"""The key is refused in the middle of the night, and somebody logs in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.support.files import arrived, make_fits
+from tests.support.wait import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.daemon import Home
+    from tests.support.sandbox import Sandbox
+
+
+def test_key_revoked_in_mid_run(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
+    """A refused key costs no attempt; a login with a new one lets everything flow.
+
+    1. A file is sent; the key is replaced at the server; five files are written.
+    2. The link is `unauthorised`, the files are held, no attempt is counted.
+    3. A login with the new key, while the daemon runs: all arrive.
+    """
+    folder = tmp_path / "dome"
+    files = [make_fits(folder / "a.fits")]
+    home.watch(folder)
+    home.start()
+    home.wait_for(OK=1)
+    sandbox.renew_key("upload")
+
+    files += [make_fits(folder / f"{n}.fits", 100 * 2880, salt=n) for n in range(1, 6)]
+    wait_until(
+        lambda: home.status()["link"]["state"] == "unauthorised", timeout_s=30, what=home.told
+    )
+    waiting = home.json("status", files[-1])
+    assert (waiting["substatus"], waiting["attempts"]) == ("held", 0), waiting
+    home.log_in(sandbox)
+
+    home.wait_for(OK=6)
+    assert arrived(sandbox.files(), files)
+    assert {row["attempts"] for row in home.json("uploads")} == {1}
+
+
+def test_login_of_another_user_holds_the_watch(
+    home: Home, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A visitor's login does not fill the visitor's account.
+
+    1. A file is sent. Somebody else's name and key are stored for the server; a file is written.
+    2. The watch is held, with both names; nothing is sent.
+    3. The first user logs in again: the file arrives.
+    """
+    folder = tmp_path / "dome"
+    files = [make_fits(folder / "a.fits")]
+    home.watch(folder)
+    home.start()
+    home.wait_for(OK=1)
+    config = home.folder / "arcsecond" / "config.ini"
+    before = config.read_text()
+    assert sandbox.username in before
+    config.write_text(before.replace(sandbox.username, "visitor"))
+
+    wait_until(lambda: _watch(home)["state"] == "held", timeout_s=30, every_s=0.1, what=home.told)
+    files.append(make_fits(folder / "b.fits", salt=1))
+    wait_until(lambda: home.status()["queue"]["by_status"]["New"], timeout_s=30, what=home.told)
+    said = str(_watch(home))
+    assert "visitor" in said
+    assert sandbox.username in said
+    assert len(sandbox.uploads()) == 1
+    home.log_in(sandbox)
+
+    home.wait_for(OK=2)
+    assert arrived(sandbox.files(), files)
+
+
+def _watch(home: Home) -> dict[str, Any]:
+    (watch,) = home.status()["watches"]
+    return dict(watch)
