@@ -15,7 +15,7 @@ _NEXT: Final = {
     "pending": "It is sent as soon as a worker is free.",
     "settling...": "It is sent once it no longer changes and its format says that it is whole.",
     "waiting to retry": "It is tried again{at}.",
-    "held": "It goes on by itself when that has passed.",
+    "held": "It goes on as soon as that is over{next}.",
     "checking remote file...": "The server is being asked whether it has the file.",
     "syncing dataset...": "Its dataset is being found or created; then it is sent.",
     "uploading...": "It is being sent.",
@@ -32,6 +32,12 @@ _NEXT: Final = {
     "truncated file": "It is sent if it grows to what its header announces.",
 }
 """What comes next, by substatus; `{at}` is the time of the next attempt."""
+
+_CARRIED_BY_THE_DAEMON: Final = (
+    *("pending", "settling...", "waiting to retry", "held"),
+    *("checking remote file...", "syncing dataset...", "uploading...", "tagging..."),
+)
+"""What goes on only while the daemon runs."""
 
 _COMMANDS: Final = {
     "pending": ("retry", "skip"),
@@ -58,8 +64,8 @@ _RULES: Final = "`oort watch FOLDER` changes the rules: --include, --exclude, --
 _ACKNOWLEDGED: Final = ("file gone", "changed after upload")
 
 
-def of_file(document: Document, now: datetime) -> list[str]:
-    """Return the lines that explain one file."""
+def of_file(document: Document, now: datetime, *, running: bool = True) -> list[str]:
+    """Return the lines that explain one file; `running`: there is a daemon to carry it on."""
     lines = [
         output.words(document["path"]),
         f"{document['status']}: {document['substatus']}",
@@ -69,7 +75,7 @@ def of_file(document: Document, now: datetime) -> list[str]:
     lines += ["", *_facts(document)]
     if document["history"]:
         lines += ["", "What happened:", *(_step(step, now) for step in document["history"])]
-    lines += ["", "What comes next:", f"  {_next(document, now)}"]
+    lines += ["", "What comes next:", f"  {_next(document, now, running=running)}"]
     lines += [f"  {line}" for line in _commands(document)]
     return lines
 
@@ -112,16 +118,19 @@ def _step(step: Document, now: datetime) -> str:
     )
 
 
-def _next(document: Document, now: datetime) -> str:
-    words = _NEXT.get(document["substatus"], "Nothing is known of that.")
-    at = document["next_attempt_at"]
-    if document["substatus"] == "error" and at is None:
+def _next(document: Document, now: datetime, *, running: bool) -> str:
+    substatus, at = document["substatus"], document["next_attempt_at"]
+    words = _NEXT.get(substatus, "Nothing is known of that.")
+    if not running and substatus in _CARRIED_BY_THE_DAEMON:
+        return "Nothing: the daemon is not running; `oort start` goes on with it."
+    if substatus == "error" and at is None:
         return "Nothing, until somebody decides."
     if at is None:
-        return words.format(at="")
+        return words.format(at="", next="")
     wait = (output.parse_moment(at) - now).total_seconds()
     soon = f" (in {output.duration(wait)})" if wait > 0 else ""
-    return words.format(at=f" at {output.moment(at, now)}{soon}")
+    when = f" at {output.moment(at, now)}{soon}"
+    return words.format(at=when, next=f"; the next try is{when}")
 
 
 def _commands(document: Document) -> list[str]:

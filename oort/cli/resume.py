@@ -12,6 +12,11 @@ def resume() -> None:
     """Go on sending after `oort pause`."""
     from oort.daemon import control
     from oort.locations import locate
+    from oort.lock import daemon_of
 
-    control.ask(locate(), "resume", {})
-    output.line("Resumed: what waits is sent.")
+    locations = locate()
+    control.ask(locations, "resume", {})
+    if daemon_of(locations.lock_file) is None:
+        output.line("Resumed; the daemon is not running: `oort start` sends what waits.")
+    else:
+        output.line("Resumed: what waits is sent.")

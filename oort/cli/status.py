@@ -54,13 +54,17 @@ def _show_path(here: Here, path: Path, *, as_json: bool) -> None:
     from oort import status as source
     from oort.cli import explain
     from oort.clock import SystemClock
+    from oort.lock import daemon_of
 
     found = source.of_path(here.locations, here.settings, path)
     if as_json:
         output.document(found)
         return
-    is_file = "substatus" in found
-    lines = explain.of_file(found, SystemClock().now()) if is_file else explain.of_folder(found)
+    if "substatus" in found:
+        running = daemon_of(here.locations.lock_file) is not None
+        lines = explain.of_file(found, SystemClock().now(), running=running)
+    else:
+        lines = explain.of_folder(found)
     for line in lines:
         output.line(line)
 

@@ -201,7 +201,8 @@ def _show(plan: Plan, look: Look, check: WatchCheck | None, others: Sequence[Wat
     watch = plan.watch
     output.line(output.paint(output.words(watch.path), "bold"))
     facts = _changed(plan) if plan.before else _new(watch, check)
-    facts["files"] = looking.words(look, leave_out=watch.new_only)
+    was_new_only = plan.before is not None and plan.before.new_only
+    facts["files"] = looking.words(look, leave_out=watch.new_only and not was_new_only)
     for name, words in facts.items():
         output.line(f"  {name:<11}{words}")
     for text in [*planning.warnings_of(plan, others), *looking.warnings_of(look)]:

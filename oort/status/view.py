@@ -53,21 +53,24 @@ class View:
         apis = sorted({watch.api for watch in self.settings.watches if watch.enabled} | set(told))
         return [told.get(api, unknown_link(api)) for api in apis]
 
-    def held_reason(self, watch_name: str) -> str | None:
-        """Return why rows of a watch wait for a person or the link; None where they flow."""
+    def held(self, watch_name: str) -> tuple[str, str | None] | None:
+        """Return why rows of a watch wait for a person or the link, and when that is tried next.
+
+        None where they flow. What the link was when a daemon ended says nothing of now.
+        """
         watch = self.settings.watch(watch_name)
         if watch is None:
-            return "its watch is gone from config.toml"
+            return "its watch is gone from config.toml", None
         if not watch.enabled:
-            return "its watch is disabled"
+            return "its watch is disabled", None
         if self.paused:
-            return "paused; `oort resume` goes on"
+            return "paused; `oort resume` goes on", None
         now_in, reason = self.watch_state(watch)
         if now_in in ("held", "missing"):
-            return reason or now_in
-        for link in self.links():
+            return reason or now_in, None
+        for link in self.links() if self.running else ():
             if link["api"] == watch.api and link["state"] != "online":
-                return str(link["reason"] or link["state"])
+                return str(link["reason"] or link["state"]), link["next_attempt_at"]
         return None
 
     def told(self, watch_name: str) -> dict[str, Any]:
@@ -142,11 +145,12 @@ def _daemon(settings: Settings, holder: Holder | None, notes: dict[str, Any]) ->
 
 def row_document(view: View, row: RowMapping) -> dict[str, Any]:
     """Return a row as the JSON output has it; `held` is computed here and nowhere written."""
-    substatus, error = row["substatus"], row["error"]
+    substatus, error, next_at = row["substatus"], row["error"], iso(row["next_attempt_at"])
     if state_of(row) in (state.PENDING, state.WAITING):
-        reason = view.held_reason(row["watch"])
-        if reason is not None:
-            substatus, error = Substatus.HELD.value, reason
+        held = view.held(row["watch"])
+        if held is not None:
+            substatus, (error, tried_at) = Substatus.HELD.value, held
+            next_at = max(next_at or "", tried_at or "") or None  # ISO 8601 in UTC: text sorts
     return {
         "id": row["id"],
         "watch": row["watch"],
@@ -162,7 +166,7 @@ def row_document(view: View, row: RowMapping) -> dict[str, Any]:
         "created_at": iso(row["created_at"]),
         "started_at": iso(row["started_at"]),
         "ended_at": iso(row["ended_at"]),
-        "next_attempt_at": iso(row["next_attempt_at"]),
+        "next_attempt_at": next_at,
         "unproven": bool(row["unproven"]),
     }
 

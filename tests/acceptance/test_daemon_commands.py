@@ -66,9 +66,15 @@ def test_a_pause_holds_files_and_outlives_a_restart(
     assert status["daemon"]["paused"]
     assert sandbox.files() == []
 
-    home.oort("resume")
+    assert "Resumed: what waits is sent." in home.oort("resume")
 
     home.wait_for(OK=1)
+
+
+def test_a_pause_that_ends_without_a_daemon_says_who_is_missing(home: Home) -> None:
+    home.oort("pause")
+
+    assert "`oort start` sends what waits" in home.oort("resume")
 
 
 def test_retry_and_skip_of_a_refused_file(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:

@@ -124,6 +124,16 @@ def test_a_watched_folder_gets_the_given_options_and_keeps_the_others(
     assert "nothing to change" in home.oort("watch", folder, "--tags", "b")
 
 
+def test_only_the_change_to_new_only_says_that_what_lies_there_is_left_out(
+    home: Home, folder: Path
+) -> None:
+    first = home.oort("watch", folder, "--api", "sandbox", "-y", "--new-only")
+    later = home.oort("watch", folder, "-y", "--tags", "a")
+
+    assert "left out for ever" in first
+    assert "left out for ever" not in later
+
+
 def test_an_empty_option_takes_the_old_one_away(home: Home, folder: Path) -> None:
     home.watch(folder, "--tags", "a", "--include", "*.fits", "-d", "by hand")
 

@@ -419,10 +419,18 @@ def test_a_pause_holds(waits: Observatory) -> None:
 
 
 def test_a_link_that_is_down_holds_what_goes_there(waits: Observatory) -> None:
-    waits.tell(links=[OFFLINE])
-    assert held(waits) == ("held", "connection refused")
+    with waits.daemon():
+        waits.tell(links=[OFFLINE])
+        assert held(waits) == ("held", "connection refused")
+        assert waits.of(waits.root / "a.fits")["next_attempt_at"] == OFFLINE["next_attempt_at"]
 
-    waits.tell(links=[OFFLINE | {"api": "institute"}])
+        waits.tell(links=[OFFLINE | {"api": "institute"}])
+        assert held(waits) == ("pending", None)
+
+
+def test_without_a_daemon_nobody_knows_the_link(waits: Observatory) -> None:
+    waits.tell(links=[OFFLINE])
+
     assert held(waits) == ("pending", None)
 
 

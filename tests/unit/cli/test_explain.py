@@ -79,6 +79,20 @@ def test_an_error_that_is_never_tried_again_says_so() -> None:
     assert "  `oort retry 5` sends it now." in lines
 
 
+@pytest.mark.parametrize("substatus", ["pending", "settling...", "held", "uploading..."])
+def test_without_a_daemon_nothing_goes_on_by_itself(substatus: str) -> None:
+    lines = explain.of_file(file(substatus=substatus), NOW, running=False)
+
+    assert "  Nothing: the daemon is not running; `oort start` goes on with it." in lines
+
+
+def test_what_the_link_holds_says_when_it_is_tried_next() -> None:
+    at = output.moment(AT, NOW)
+    lines = explain.of_file(file(substatus="held"), NOW)
+
+    assert f"  It goes on as soon as that is over; the next try is at {at} (in 5 min)." in lines
+
+
 def test_an_unproven_file_says_what_speaks_for_it() -> None:
     lines = explain.of_file(
         file(status="Skipped", substatus="already synced", unproven=True, error=None), NOW
