@@ -28,16 +28,18 @@ from oort.daemon.gate import Gate
 from oort.daemon.idle import IdleWork
 from oort.daemon.jobs import Job, Jobs
 from oort.daemon.probes import Probes
+from oort.daemon.reload import content_of
 from oort.daemon.space import StateDisk
 from oort.daemon.upkeep import Upkeep
 from oort.daemon.warnings import Warnings
 from oort.daemon.workers import Traffic, Workers
-from oort.errors import OortError
+from oort.detect.mounts import is_network
+from oort.errors import OortError, QueueError
 from oort.lock import Holder, QueueLock
 from oort.queue import care
 from oort.queue.database import Database
 from oort.queue.opening import OpenQueue, queue_host
-from oort.settings import load
+from oort.settings import parse
 from oort.transfer.shared import Shared
 from oort.transfer.throttle import TokenBucket
 from oort.values import iso
@@ -60,7 +62,8 @@ class Daemon:
     def __init__(self, locations: Locations) -> None:
         self._locations = locations
         self._clock = SystemClock()
-        self._settings_at_start = load(locations.config_file)
+        self._config_at_start = content_of(locations.config_file)
+        self._settings_at_start = parse(self._config_at_start or b"", locations.config_file)
         self._stop = threading.Event()
         self._stopping_workers = threading.Event()
         self._warnings = Warnings()
@@ -104,6 +107,12 @@ class Daemon:
         """Check, restore where needed, migrate, and make what was in hand a doubt."""
         self._database = Database.at(self._settings_at_start.database_url(self._locations))
         inspection = care.Inspection()
+        if self._database.file is not None and is_network(self._database.file.parent):
+            raise QueueError(
+                f"the queue's folder {self._database.file.parent} is on a network file system, "
+                "where SQLite cannot lock",
+                hint="set OORT_HOME, or `database` in config.toml, to a folder of this machine",
+            )
         if self._database.file is not None:
             inspection = care.inspect(
                 self._database.file,
@@ -218,7 +227,7 @@ class Daemon:
         self._upkeep.clamp_waits(self._following.settings)
         self._dispatcher.start()
         self._jobs.start()
-        self._following.begin()
+        self._following.begin(self._config_at_start)
         self._wake()
         watched = [watch.name for watch in self._following.enabled()]
         log.info("daemon.started", version=oort.__version__, pid=os.getpid(), watches=watched)

@@ -144,7 +144,7 @@ class Dispatcher:
         tonight = night_of(now, None).isoformat()
         taken = self._store.claim([watch.name], limit=1, tonight=tonight)
         if taken:
-            self._gate.begin_trial(watch.name, watch.api)
+            self._gate.begin_trial(watch.name, watch.api, taken[0].id)
             self._workers.hand_out(taken)
 
     def _note_due(self, free: Sequence[str], waiting: Sequence[tuple[str, str]]) -> None:

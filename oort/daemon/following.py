@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from oort import log as logging_setup
-from oort.daemon.reload import Watched
+from oort.daemon.reload import Watched, content_of
 from oort.errors import SettingsError
 from oort.policy import bandwidth
 from oort.remote import config_file
@@ -73,11 +73,14 @@ class Following:
         self._config = Watched(locations.config_file, self._config_changed)
         self._keys = Watched(config_file(), self._keys_changed)
 
-    def begin(self) -> None:
-        """Bring the settings that the daemon was started with to every part."""
-        self._config.prime()
-        self._keys.prime()
-        keep_as_good(self._locations, self._config.taken or b"")
+    def begin(self, content: bytes | None) -> None:
+        """Bring the settings that the daemon was started with to every part.
+
+        `content` is the config.toml that they were read from: an edit since then is noticed.
+        """
+        self._config.prime(content)
+        self._keys.prime(content_of(config_file()))
+        keep_as_good(self._locations, content or b"")
         self._gate.max_s = self.settings.link_retry_max_s
         self._accounts.read(self.settings.watches)
         self.set_rate()

@@ -47,7 +47,8 @@ class Gate:
         self._links: dict[str, Link] = {}
         self._holds: dict[str, Hold] = {}
         self._standing: dict[str, str] = {}
-        self._trials: dict[str, str] = {}
+        self._trials: dict[str, int] = {}
+        """The upload that tries out each link or watch."""
         self._shown: dict[str, datetime] = {}
         self.max_s = 60.0
         """`link_retry_max_s`: no link or watch is tried less often than this."""
@@ -105,25 +106,25 @@ class Gate:
                 return Allowance(free=False, trial=trial, reason=hold.reason)
             return Allowance(free=True)
 
-    def begin_trial(self, watch: str, api: str) -> None:
+    def begin_trial(self, watch: str, api: str, upload_id: int) -> None:
         """Note that one row is on its way to find out; there is no second one meanwhile."""
         with self._lock:
             key = f"link:{api}" if not self._link(api).is_online else f"watch:{watch}"
-            self._trials[key] = watch
+            self._trials[key] = upload_id
 
-    def end_trial(self, watch: str) -> None:
+    def end_trial(self, upload_id: int) -> None:
         """Note that a trial of this watch came to nothing: the next one may begin."""
         with self._lock:
-            self._end_trial(watch)
+            self._end_trial(upload_id)
 
-    def _end_trial(self, watch: str) -> None:
-        self._trials = {key: name for key, name in self._trials.items() if name != watch}
+    def _end_trial(self, upload_id: int) -> None:
+        self._trials = {key: one for key, one in self._trials.items() if one != upload_id}
 
     def after_attempt(self, watch: str, api: str, upload_id: int, outcome: Outcome) -> Outcome:
         """Learn from an attempt; return its outcome as the row must see it."""
         now, mono = self._clock.now(), self._clock.monotonic()
         with self._lock:
-            self._end_trial(watch)
+            self._end_trial(upload_id)
             before = self._link(api)
             after = links.after_attempt(
                 before,

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+
+_UNKNOWN: Final = (-1, -1, -1)
+"""A stamp that no file has."""
 
 
 @dataclass(slots=True)
@@ -28,17 +32,17 @@ class Watched:
     is_candidate: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def prime(self) -> None:
-        """Take the file as it is, without calling anybody: it was read just now."""
-        self.stamp = _stamp(self.file)
-        self.taken = _content(self.file)
+    def prime(self, content: bytes | None) -> None:
+        """Know what was taken already; what is in the file by now is compared with that."""
+        self.stamp = _UNKNOWN
+        self.taken = content
 
     def take_now(self) -> None:
         """Take the file as it is: a command of ours has replaced it in one step, and waits."""
         with self.lock:
             self.is_candidate = False
             self.stamp = _stamp(self.file)
-            self._take(_content(self.file))
+            self._take(content_of(self.file))
 
     def look(self) -> None:
         """Look once; to be called about once a second."""
@@ -56,9 +60,9 @@ class Watched:
             if stamp == self.stamp:
                 return
             self.stamp = stamp
-            self.candidate, self.is_candidate = _content(self.file), True
+            self.candidate, self.is_candidate = content_of(self.file), True
             return
-        stamp, content = _stamp(self.file), _content(self.file)
+        stamp, content = _stamp(self.file), content_of(self.file)
         if content != self.candidate:
             self.candidate = content
             return
@@ -76,7 +80,8 @@ def _stamp(file: Path) -> tuple[int, int, int] | None:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _content(file: Path) -> bytes | None:
+def content_of(file: Path) -> bytes | None:
+    """Return a file's content, None where it cannot be read."""
     try:
         return file.read_bytes()
     except OSError:

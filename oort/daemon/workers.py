@@ -18,6 +18,7 @@ from oort.errors import QueueError
 from oort.policy import state
 from oort.policy.outcome import Interrupted, Outcome, Unreadable, WatchRefused
 from oort.policy.retry import Decision, Facts, decide
+from oort.queue.moves import StaleRowError
 from oort.queue.store import Ended
 from oort.transfer.attempt import Carried, carry, doubt_of
 from oort.values import printable
@@ -181,21 +182,19 @@ class Workers:
             log.exception("upload.crashed", upload_id=upload.id, path=printable(upload.rel_path))
             self._give_back(upload, progress, error)
         finally:
-            self._gate.end_trial(upload.watch)
+            self._gate.end_trial(upload.id)
             with self._lock:
                 self._progress.pop(upload.id, None)
 
-    def _give_back(self, upload: Upload, progress: Progress, error: Exception) -> None:
+    def _give_back(self, upload: Upload, progress: Progress, error: BaseException) -> None:
         """Let a row wait whose attempt ended in a way that nobody foresaw: a doubt, counted."""
         reason = f"unexpected: {type(error).__name__}: {error}"
         facts = Facts(upload.attempts, may_be_stored=True, body_complete=upload.body_complete)
         outcome = Unreadable(reason)
         decision = decide(outcome, facts, self._desk.limits(), self._rng)
         ended = Ended(type(error).__name__, progress.started_at, progress.bytes_sent)
-        try:
-            self._store.finish(upload, progress.state, decision, ended).result()
-        except QueueError as refusal:
-            log.warning("upload.not_recorded", upload_id=upload.id, reason=refusal.message)
+        future = self._store.finish(upload, progress.state, decision, ended)
+        future.add_done_callback(lambda done: _note_refusal(upload, done))
 
     def _carry(self, upload: Upload, progress: Progress, remotes: dict[str, Remote]) -> None:
         """Attempt, decide, move: the heart of the product."""
@@ -210,6 +209,7 @@ class Workers:
             ask_first=carried.doubt.ask_first,
             asked_complete=carried.doubt.asked_complete,
             counts=counts,
+            waited_s=(self._clock.now() - upload.created_at).total_seconds(),
         )
         decision = decide(outcome, facts, self._desk.limits(), self._rng)
         self._last_took_s = self._clock.monotonic() - began
@@ -252,7 +252,7 @@ class Workers:
         if isinstance(outcome, WatchRefused):
             self._store.forget_rule(upload.watch)
         future = self._store.finish(upload, progress.state, decision, ended)
-        future.add_done_callback(lambda done: self._recorded(upload, decision, done))
+        future.add_done_callback(lambda done: self._recorded(upload, progress, decision, done))
         log.info(
             "upload.attempted",
             upload_id=upload.id,
@@ -267,14 +267,19 @@ class Workers:
             took_s=round(self._last_took_s, 3),
         )
 
-    def _recorded(self, upload: Upload, decision: Decision, done: Future[bool]) -> None:
+    def _recorded(
+        self, upload: Upload, progress: Progress, decision: Decision, done: Future[bool]
+    ) -> None:
         """Runs in the writer's thread when an attempt is on disk; a changed file is looked at."""
         refusal = done.exception()
-        if refusal is not None:
+        if refusal is None:
+            if decision.state == state.SETTLING or done.result():
+                self._desk.look_again(upload.watch, upload.rel_path)
+        elif isinstance(refusal, StaleRowError) or self.stopping.is_set():
             # The claim was lost, or the queue is closed: the next start makes the row a doubt.
-            log.warning("upload.not_recorded", upload_id=upload.id, reason=str(refusal))
-        elif decision.state == state.SETTLING or done.result():
-            self._desk.look_again(upload.watch, upload.rel_path)
+            _note_refusal(upload, done)
+        else:
+            self._give_back(upload, progress, refusal)
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -305,3 +310,9 @@ class Workers:
             with self._lock:
                 self._remotes.discard(remote)
         remotes.clear()
+
+
+def _note_refusal(upload: Upload, done: Future[bool]) -> None:
+    refusal = done.exception()
+    if refusal is not None:
+        log.warning("upload.not_recorded", upload_id=upload.id, reason=str(refusal))

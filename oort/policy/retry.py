@@ -43,7 +43,7 @@ AFTER_ERROR_S: Final = 86_400.0
 """What used up its attempts is tried again once a day."""
 
 RESERVED_WAIT_S: Final = 5.0
-"""How long a namesake waits for the file that came first, before it looks again."""
+"""How long a namesake waits for the file that came first, before it looks again; longer with time."""
 
 
 class Jitter(Protocol):
@@ -74,6 +74,8 @@ class Facts:
     asked_complete: bool = False
     counts: bool = True
     """False while the server itself is in trouble: its failures are not the file's."""
+    waited_s: float = 0.0
+    """How long the file has been in the queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def decide(  # noqa: C901, PLR0911, PLR0912  # one arm an outcome: the table of 
         case FoundOther(reason=reason, bytes_sent=sent):
             return Decision(state.NAME_CONFLICT, reason, counted=sent > 0, error=reason)
         case NameReserved():
-            return _reserved(outcome, facts)
+            return _reserved(outcome, facts, limits)
         case NotReached(reason=reason):
             return _as_before(state.PENDING, reason, facts)
         case Broken():
@@ -187,14 +189,14 @@ def _found_same(outcome: FoundSame, facts: Facts) -> Decision:
     return Decision(state.DONE if ours else state.ALREADY_SYNCED, words, counted=counted)
 
 
-def _reserved(outcome: NameReserved, facts: Facts) -> Decision:
+def _reserved(outcome: NameReserved, facts: Facts, limits: Limits) -> Decision:
     """The first of two namesakes has the name; the second is the same, another, or must wait."""
     if outcome.verdict is None:
         words = f"waits for {outcome.by}, which has the same name in the same dataset"
         return Decision(
             state.WAITING,
             words,
-            delay_s=RESERVED_WAIT_S,
+            delay_s=max(RESERVED_WAIT_S, min(limits.max_s, facts.waited_s / 4)),
             error=words,
             may_be_stored=facts.may_be_stored,
             body_complete=facts.body_complete,

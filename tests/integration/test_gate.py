@@ -146,7 +146,7 @@ def test_a_server_in_trouble_is_tried_with_one_row_of_one_watch(world: World) ->
     assert world.allowance().trial
     assert world.gate.due_probes() == []
 
-    world.gate.begin_trial("dome", CLOUD)
+    world.gate.begin_trial("dome", CLOUD, 9)
 
     assert not world.allowance().trial
     assert not world.allowance("other").trial
@@ -155,7 +155,7 @@ def test_a_server_in_trouble_is_tried_with_one_row_of_one_watch(world: World) ->
 def test_a_trial_in_vain_is_followed_by_a_later_one(world: World) -> None:
     world.trouble()
     world.clock.advance(1)
-    world.gate.begin_trial("dome", CLOUD)
+    world.gate.begin_trial("dome", CLOUD, 9)
 
     world.attempt(BUSY, 9)
 
@@ -167,9 +167,9 @@ def test_a_trial_in_vain_is_followed_by_a_later_one(world: World) -> None:
 def test_a_trial_that_came_to_nothing_makes_room_for_the_next(world: World) -> None:
     world.trouble()
     world.clock.advance(1)
-    world.gate.begin_trial("dome", CLOUD)
+    world.gate.begin_trial("dome", CLOUD, 9)
 
-    world.gate.end_trial("dome")
+    world.gate.end_trial(9)
 
     assert world.allowance().trial
 
@@ -177,7 +177,7 @@ def test_a_trial_that_came_to_nothing_makes_room_for_the_next(world: World) -> N
 def test_a_row_that_gets_through_lets_everything_flow(world: World) -> None:
     world.trouble()
     world.clock.advance(1)
-    world.gate.begin_trial("dome", CLOUD)
+    world.gate.begin_trial("dome", CLOUD, 9)
     world.attempt(STORED, 9)
 
     assert world.allowance() == FREE
@@ -200,10 +200,10 @@ def test_a_refused_watch_waits_while_the_others_flow(world: World) -> None:
 def test_one_row_tries_a_refused_watch(world: World) -> None:
     world.attempt(NO_DATASET)
     world.clock.advance(5)
-    world.gate.begin_trial("dome", CLOUD)
+    world.gate.begin_trial("dome", CLOUD, 9)
     assert not world.allowance().trial
 
-    world.attempt(STORED)
+    world.attempt(STORED, 9)
 
     assert world.allowance() == FREE
     assert world.changes == 2
@@ -271,7 +271,7 @@ def test_what_is_being_tried_and_what_is_probed_wakes_by_itself(world: World) ->
     world.attempt(NO_DATASET)
     world.attempt(DOWN, watch="other", api="institute")
     world.clock.advance(60)
-    world.gate.begin_trial("dome", CLOUD)
+    world.gate.begin_trial("dome", CLOUD, 9)
 
     assert world.gate.next_try_in_s(BOTH) is None
 

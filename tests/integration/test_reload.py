@@ -20,7 +20,7 @@ class Reader:
         self.file = file
         self.taken: list[bytes | None] = []
         self.watched = Watched(file, self.taken.append)
-        self.watched.prime()
+        self.watched.prime(file.read_bytes() if file.exists() else None)
 
     def look(self, times: int = 1) -> list[bytes | None]:
         for _ in range(times):
@@ -114,7 +114,7 @@ def test_a_file_that_is_changed_while_it_is_taken_is_taken_again(file: Path) -> 
             file.write_bytes(b"workers = 3\n")
 
     watched = Watched(file, take)
-    watched.prime()
+    watched.prime(file.read_bytes())
     file.write_bytes(b"workers = 2\n")
     for _ in range(5):
         watched.look()

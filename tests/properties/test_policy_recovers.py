@@ -62,7 +62,7 @@ def test_when_the_trouble_is_over_every_watch_flows_again(
             gate.answered(api)
         for watch, api in WATCHES.items():
             if gate.allowance(watch, api).trial:
-                gate.begin_trial(watch, api)
+                gate.begin_trial(watch, api, 99)
                 gate.after_attempt(watch, api, 99, STORED)
 
 
@@ -81,11 +81,10 @@ def test_there_is_never_more_than_one_trial_of_a_link_at_a_time(
         trials = 0
         for name in on_trial:
             if gate.allowance(name, "cloud").trial:
-                gate.begin_trial(name, "cloud")
+                gate.begin_trial(name, "cloud", 1)
                 trials += 1
         assert trials <= 1
-        for name in on_trial:
-            gate.end_trial(name)
+        gate.end_trial(1)
 
 
 _passing = st.sampled_from(
