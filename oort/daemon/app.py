@@ -140,7 +140,7 @@ class Daemon:
     def _build(self) -> None:
         """Make every part; nothing runs yet."""
         clock, store, settings = self._clock, self._store, self._settings_at_start
-        self._paused = bool(store.read_note("paused"))
+        self._paused = bool(store.memory.noted("paused"))
         jitter = random.Random()  # noqa: S311  # jitter, no secret
         self._gate = Gate(clock, jitter, on_change=self._link_changed)
         self._throttle = TokenBucket(None, monotonic=clock.monotonic)

@@ -48,7 +48,7 @@ class Bulletin:
         for name, value in news.items():
             if name not in self._told or self._told[name] != value:
                 self._told[name] = value
-                self.store.write_note(name, value)
+                self.store.memory.note(name, value)
 
     def _gather(self) -> dict[str, Any]:
         watches = self.watches()

@@ -197,7 +197,7 @@ def carry_out(
         case "baseline":
             return {"recorded": _baseline(queue, arguments)}
         case "pause" | "resume":
-            queue.write_note("paused", True if command == "pause" else None).result()
+            queue.memory.note("paused", True if command == "pause" else None).result()
             return {"paused": command == "pause"}
         case _:
             raise OortError(f"there is no command {command!r} for the queue")
@@ -229,7 +229,7 @@ def _baseline(queue: Queue, arguments: dict[str, Any]) -> int:
         FileVersion(RelPath(os.fsencode(path)), size, mtime_ns, inode)
         for path, size, mtime_ns, inode in arguments["files"]
     ]
-    return queue.baseline(str(arguments["watch"]), os.fsencode(arguments["root"]), files)
+    return queue.memory.baseline(str(arguments["watch"]), os.fsencode(arguments["root"]), files)
 
 
 def _here(locations: Locations, command: str, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from oort.policy.night import moment_of, night_of
 from oort.policy.outcome import NameReserved
 from oort.policy.paths import Rules, Verdict
 from oort.policy.retry import Limits
-from oort.queue.store import DatasetKey, KnownDataset
+from oort.queue.datasets import DatasetKey, KnownDataset
 from oort.remote import Remote
 from oort.transfer.around import Order
 from oort.values import RemoteDataset, printable
@@ -192,7 +192,7 @@ class AroundUpload:
 
     def root_trouble(self) -> str | None:
         """Return why nothing can be concluded from the watched folder just now."""
-        memory = self._common.store.memory_of(self._watch.name, os.fsencode(self._watch.path))
+        memory = self._common.store.memory.of(self._watch.name, os.fsencode(self._watch.path))
         before = None
         if memory.root_dev is not None and memory.root_ino is not None:
             before = RootIdentity(memory.root_dev, memory.root_ino)
@@ -216,7 +216,7 @@ class AroundUpload:
 
     def known_dataset(self, name: str) -> RemoteDataset | None:
         """Return what that name stood for; a fresh one is told as empty."""
-        known = self._common.store.known_dataset(self._key(name))
+        known = self._common.store.datasets.known(self._key(name))
         if known is None:
             return None
         return RemoteDataset(
@@ -225,7 +225,7 @@ class AroundUpload:
 
     def keep_dataset(self, name: str, dataset: RemoteDataset, *, fresh: bool) -> None:
         """Remember what a name stands for."""
-        self._common.store.keep_dataset(
+        self._common.store.datasets.keep(
             self._key(name),
             KnownDataset(dataset.uuid, dataset.telescope, fresh=fresh),
             self._desk.companions(self._watch),
@@ -233,14 +233,14 @@ class AroundUpload:
 
     def forget_dataset(self, name: str) -> None:
         """Forget what a name stood for."""
-        self._common.store.forget_dataset(self._key(name), self._desk.companions(self._watch))
+        self._common.store.datasets.forget(self._key(name), self._desk.companions(self._watch))
 
     def _key(self, name: str) -> DatasetKey:
         return DatasetKey(self._watch.api, self._order.username, self._watch.portal or "", name)
 
     def doubts_of(self, dataset_uuid: str) -> int:
         """Return how many waiting rows of that dataset are to be asked for."""
-        return self._common.store.doubts_of(dataset_uuid)
+        return self._common.store.datasets.doubts_of(dataset_uuid)
 
     def link_works(self, since_s: float) -> bool:
         """Tell whether another worker moved bytes to this server since a moment."""

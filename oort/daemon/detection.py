@@ -94,7 +94,7 @@ class Detection:
         if self._stopping:
             return
         root = os.fsencode(watch.path)
-        memory = self._store.memory_of(watch.name, root)
+        memory = self._store.memory.of(watch.name, root)
         if watch.new_only and not memory.baselined:
             # Nobody told what lay there before: a hand-written watch, or a queue that was lost.
             self._questions[watch.name] = _QUESTION.format(path=watch.path)
@@ -121,11 +121,11 @@ class Detection:
     def _callbacks(self, name: str, root: bytes) -> Callbacks:
         def scanned(first: bool) -> None:
             if first:
-                self._store.remember(name, root, scanned=True)
+                self._store.memory.remember(name, root, scanned=True)
             self._on_news()
 
         def known_by(identity: RootIdentity) -> None:
-            self._store.remember(name, root, root_dev=identity.dev, root_ino=identity.ino)
+            self._store.memory.remember(name, root, root_dev=identity.dev, root_ino=identity.ino)
 
         def describe(
             version: FileVersion, header: Mapping[str, str]

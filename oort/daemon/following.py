@@ -136,7 +136,7 @@ class Following:
         for watch in after.watches:
             old = before.watch(watch.name)
             if old is not None and old != watch:
-                self._store.forget_rule(watch.name)
+                self._store.datasets.forget_rule(watch.name)
                 self._gate.release(watch.name)
         for watch in before.watches:
             if after.watch(watch.name) is None:

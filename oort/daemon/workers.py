@@ -250,7 +250,7 @@ class Workers:
             tags_pending=getattr(outcome, "tags_pending", False),
         )
         if isinstance(outcome, WatchRefused):
-            self._store.forget_rule(upload.watch)
+            self._store.datasets.forget_rule(upload.watch)
         future = self._store.finish(upload, progress.state, decision, ended)
         future.add_done_callback(lambda done: self._recorded(upload, progress, decision, done))
         log.info(

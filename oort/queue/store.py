@@ -10,21 +10,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BigInteger, and_, bindparam, delete, or_, select, type_coerce, update
+from sqlalchemy import BigInteger, and_, bindparam, or_, select, type_coerce, update
 from sqlalchemy import insert as sql_insert
 
 from oort.policy import state
 from oort.policy.state import IN_HAND, SAFE, State, Status, Substatus
 from oort.policy.version import FileVersion, RelPath
 from oort.queue import moves
-from oort.queue.models import ATTEMPTS, DATASETS, NOTES, UPLOADS, WATCHES
+from oort.queue.datasets import Datasets
+from oort.queue.memory import Memory
+from oort.queue.models import ATTEMPTS, UPLOADS
 from oort.queue.moves import Move, state_of
 from oort.queue.noting import Noting
 from oort.queue.rows import absolute_text, born, known_rows, upload_of
 from oort.values import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Future
     from datetime import datetime
 
@@ -49,35 +51,6 @@ _BEFORE_END: Final = select(
     UPLOADS.c.attempts, UPLOADS.c.cuts, UPLOADS.c.changed_in_hand, UPLOADS.c.sha256
 ).where(UPLOADS.c.id == bindparam("row_id"))
 _ATTEMPT: Final = sql_insert(ATTEMPTS)
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetKey:
-    """Whose dataset of which name: the same name may stand for another one elsewhere."""
-
-    api: str
-    username: str
-    portal: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class KnownDataset:
-    """What a dataset's name stood for when it was last used."""
-
-    uuid: str
-    telescope: str | None
-    fresh: bool
-
-
-@dataclass(frozen=True, slots=True)
-class WatchMemory:
-    """What the queue remembers of a watch."""
-
-    root_dev: int | None = None
-    root_ino: int | None = None
-    scanned: bool = False
-    baselined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +88,8 @@ class Queue:
         self._readers = readers
         self._host = host
         self._clock = clock
+        self.datasets = Datasets(writer, readers, host=host, clock=clock)
+        self.memory = Memory(writer, readers, host=host, clock=clock)
 
     # -- what was seen -------------------------------------------------------------------------
 
@@ -305,167 +280,6 @@ class Queue:
             is_safe=state_of(row) in SAFE,
         )
 
-    # -- datasets ------------------------------------------------------------------------------
-
-    def known_dataset(self, key: DatasetKey) -> KnownDataset | None:
-        """Return what the name stood for, while that works."""
-        with self._readers.connect() as connection:
-            row = connection.execute(
-                select(DATASETS.c.uuid, DATASETS.c.telescope, DATASETS.c.fresh).where(
-                    *_dataset_is(key)
-                )
-            ).first()
-        return KnownDataset(row[0], row[1], row[2]) if row else None
-
-    def keep_dataset(self, key: DatasetKey, known: KnownDataset, watches: Sequence[str]) -> None:
-        """Remember a dataset, and let the waiting rows of `watches` that need it know it too.
-
-        Where it is fresh, nothing of theirs can be in it: what was to be asked first is not.
-        """
-
-        def change(connection: Connection) -> None:
-            connection.execute(delete(DATASETS).where(*_dataset_is(key)))
-            connection.execute(
-                sql_insert(DATASETS).values(
-                    api=key.api,
-                    username=key.username,
-                    portal=key.portal,
-                    name=key.name,
-                    uuid=known.uuid,
-                    telescope=known.telescope,
-                    fresh=known.fresh,
-                    noted_at=self._clock.now(),
-                )
-            )
-            values: dict[str, Any] = {"dataset_uuid": known.uuid}
-            news = UPLOADS.c.dataset_uuid.is_distinct_from(known.uuid)
-            if known.fresh:
-                values["ask_first"] = False
-                news = or_(news, UPLOADS.c.ask_first)
-            connection.execute(
-                update(UPLOADS).where(*self._waiting_for(key, watches), news).values(**values)
-            )
-
-        self._writer.run(change)
-
-    def forget_dataset(self, key: DatasetKey, watches: Sequence[str]) -> None:
-        """Forget what the name stood for: the server does not know it any more."""
-
-        def change(connection: Connection) -> None:
-            connection.execute(delete(DATASETS).where(*_dataset_is(key)))
-            connection.execute(
-                update(UPLOADS)
-                .where(*self._waiting_for(key, watches), UPLOADS.c.dataset_uuid.is_not(None))
-                .values(dataset_uuid=None)
-            )
-
-        self._writer.run(change)
-
-    def _waiting_for(self, key: DatasetKey, watches: Sequence[str]) -> list[Any]:
-        return [
-            UPLOADS.c.host == self._host,
-            UPLOADS.c.watch.in_(list(watches)),
-            UPLOADS.c.status == Status.NEW.value,
-            UPLOADS.c.dataset_name == key.name,
-        ]
-
-    def forget_rule(self, watch: str) -> None:
-        """Forget the datasets of a watch's waiting rows, because its options changed."""
-
-        def change(connection: Connection) -> None:
-            connection.execute(
-                update(UPLOADS)
-                .where(
-                    UPLOADS.c.host == self._host,
-                    UPLOADS.c.watch == watch,
-                    UPLOADS.c.status == Status.NEW.value,
-                    UPLOADS.c.dataset_uuid.is_not(None),
-                )
-                .values(dataset_uuid=None)
-            )
-
-        self._writer.run(change)
-
-    def doubts_of(self, dataset_uuid: str) -> int:
-        """Return how many waiting rows of a dataset are to be asked for."""
-        with self._readers.connect() as connection:
-            rows = connection.execute(
-                select(UPLOADS.c.id)
-                .where(
-                    UPLOADS.c.host == self._host,
-                    UPLOADS.c.status.in_(_OPEN_WORDS),
-                    UPLOADS.c.dataset_uuid == dataset_uuid,
-                    or_(UPLOADS.c.ask_first, UPLOADS.c.may_be_stored),
-                )
-                .limit(1001)
-            )
-            return len(rows.all())
-
-    # -- watches -------------------------------------------------------------------------------
-
-    def memory_of(self, watch: str, root: bytes) -> WatchMemory:
-        """Return what is remembered of a watch of this folder."""
-        with self._readers.connect() as connection:
-            row = connection.execute(
-                select(
-                    WATCHES.c.root_dev, WATCHES.c.root_ino, WATCHES.c.scanned, WATCHES.c.baselined
-                ).where(
-                    WATCHES.c.host == self._host,
-                    WATCHES.c.name == watch,
-                    WATCHES.c.root == root,
-                )
-            ).first()
-        return WatchMemory(*row) if row else WatchMemory()
-
-    def remember(self, watch: str, root: bytes, **values: Any) -> None:
-        """Remember something of a watch; a watch of another root begins anew."""
-        self._writer.run(lambda connection: _remember(connection, self._host, watch, root, values))
-
-    def baseline(self, watch: str, root: bytes, files: Iterable[FileVersion]) -> int:
-        """Record files as Skipped `ignored`: they lay there before the watch began."""
-        versions = list(files)
-
-        def change(connection: Connection) -> int:
-            now = self._clock.now()
-            count = 0
-            for start in range(0, len(versions), _BATCH):
-                batch = versions[start : start + _BATCH]
-                known = known_rows(connection, self._host, watch, [v.rel_path for v in batch])
-                fresh = [v for v in batch if v.rel_path not in known]
-                rows = [
-                    born(self._host, watch, root, version) | {"acknowledged": True}
-                    for version in fresh
-                ]
-                moves.insert(connection, state.IGNORED, "was there before the watch", now, rows)
-                count += len(rows)
-            _remember(connection, self._host, watch, root, {"baselined": True})
-            return count
-
-        return self._writer.run(change)
-
-    # -- what the daemon tells -----------------------------------------------------------------
-
-    def write_note(self, name: str, value: Any) -> Future[None]:
-        """Keep a note for whoever asks (None removes it); durable when the future is done."""
-        now = self._clock.now()
-
-        def change(connection: Connection) -> None:
-            here = (NOTES.c.host == self._host, NOTES.c.name == name)
-            connection.execute(delete(NOTES).where(*here))
-            if value is not None:
-                connection.execute(
-                    sql_insert(NOTES).values(host=self._host, name=name, value=value, noted_at=now)
-                )
-
-        return self._writer.submit(change, urgent=False)
-
-    def read_note(self, name: str) -> Any:
-        """Return a note, None where there is none."""
-        with self._readers.connect() as connection:
-            return connection.execute(
-                select(NOTES.c.value).where(NOTES.c.host == self._host, NOTES.c.name == name)
-            ).scalar()
-
     def shift_waits(self, by: timedelta) -> None:
         """Re-base every wait after a step of the wall clock, so that none ends early or never."""
 
@@ -589,26 +403,3 @@ def _values_of(decision: Decision, ended: Ended, row: Any, now: datetime) -> dic
     if decision.delay_s is not None:
         values["next_attempt_at"] = now + timedelta(seconds=decision.delay_s)
     return values
-
-
-def _dataset_is(key: DatasetKey) -> list[Any]:
-    return [
-        DATASETS.c.api == key.api,
-        DATASETS.c.username == key.username,
-        DATASETS.c.portal == key.portal,
-        DATASETS.c.name == key.name,
-    ]
-
-
-def _remember(
-    connection: Connection, host: str, watch: str, root: bytes, values: Mapping[str, Any]
-) -> None:
-    here = (WATCHES.c.host == host, WATCHES.c.name == watch)
-    found = connection.execute(select(WATCHES.c.root).where(*here)).scalar()
-    if found is not None and found != root:
-        connection.execute(delete(WATCHES).where(*here))
-        found = None
-    if found is None:
-        connection.execute(sql_insert(WATCHES).values(host=host, name=watch, root=root, **values))
-    elif values:
-        connection.execute(update(WATCHES).where(*here).values(**values))

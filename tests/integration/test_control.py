@@ -299,11 +299,11 @@ def test_where_there_is_no_queue_there_is_nothing_to_change(
 def test_a_pause_is_kept_for_the_daemon_that_comes(locations: Locations) -> None:
     assert ask(locations, "pause", {}) == {"paused": True}
     with queue_of(locations) as opened:
-        assert opened.queue.read_note("paused") is True
+        assert opened.queue.memory.noted("paused") is True
 
     assert ask(locations, "resume", {}) == {"paused": False}
     with queue_of(locations) as opened:
-        assert opened.queue.read_note("paused") is None
+        assert opened.queue.memory.noted("paused") is None
 
 
 def test_a_resume_where_nothing_is_makes_no_queue(locations: Locations) -> None:
@@ -319,7 +319,7 @@ def test_a_baseline_is_recorded_with_its_odd_names(locations: Locations) -> None
     assert told == {"recorded": 2}
     with queue_of(locations) as opened:
         found = [(row["rel_path"], row.state, row["acknowledged"]) for row in all_rows(opened)]
-        assert opened.queue.memory_of("dome", b"/data/dome").baselined
+        assert opened.queue.memory.of("dome", b"/data/dome").baselined
     assert found == [
         (b"bad\xff.fits", state.IGNORED, True),
         (b"night/a.fits", state.IGNORED, True),

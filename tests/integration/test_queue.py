@@ -16,9 +16,10 @@ from oort.policy.outcome import Broken, ServerBusy, Stored
 from oort.policy.retry import Facts, Limits, decide
 from oort.policy.sighting import Phase, Sighting
 from oort.policy.version import FileVersion, RelPath
+from oort.queue.datasets import DatasetKey, KnownDataset
 from oort.queue.models import ATTEMPTS, TRANSITIONS, UPLOADS
 from oort.queue.moves import StaleRowError
-from oort.queue.store import DatasetKey, Ended, KnownDataset
+from oort.queue.store import Ended
 
 if TYPE_CHECKING:
     from oort.queue.opening import OpenQueue
@@ -88,7 +89,7 @@ def test_a_file_that_still_settles_is_not_claimed(opened: OpenQueue) -> None:
 
 def test_a_row_whose_dataset_is_known_is_claimed_as_possibly_stored(opened: OpenQueue) -> None:
     settle(opened, version("a.fits"))
-    opened.queue.keep_dataset(KEY, KnownDataset("u-1", None, fresh=False), ["w"])
+    opened.queue.datasets.keep(KEY, KnownDataset("u-1", None, fresh=False), ["w"])
 
     (upload,) = claim(opened)
 
@@ -102,7 +103,7 @@ def test_a_row_whose_dataset_is_known_is_claimed_as_possibly_stored(opened: Open
 
 def test_a_fresh_dataset_needs_no_question(opened: OpenQueue) -> None:
     settle(opened, version("a.fits"), ask_first=True)
-    opened.queue.keep_dataset(KEY, KnownDataset("u-1", None, fresh=True), ["w"])
+    opened.queue.datasets.keep(KEY, KnownDataset("u-1", None, fresh=True), ["w"])
 
     (upload,) = claim(opened)
 
@@ -222,17 +223,17 @@ def test_another_mtime_with_the_same_size_is_compared_not_sent(opened: OpenQueue
 
 
 def test_a_baseline_is_ignored_and_closed_to_the_scanner(opened: OpenQueue) -> None:
-    assert opened.queue.baseline("w", ROOT, [version("old.fits")]) == 1
+    assert opened.queue.memory.baseline("w", ROOT, [version("old.fits")]) == 1
 
     settle(opened, version("old.fits"))
 
     assert rows(opened) == [("old.fits", "ignored")]
-    assert opened.queue.memory_of("w", ROOT).baselined
+    assert opened.queue.memory.of("w", ROOT).baselined
 
 
 def test_a_namesake_in_the_same_dataset_is_found(opened: OpenQueue) -> None:
     settle(opened, version("one/a.fits"), version("two/a.fits"))
-    opened.queue.keep_dataset(KEY, KnownDataset("u-1", None, fresh=True), ["w"])
+    opened.queue.datasets.keep(KEY, KnownDataset("u-1", None, fresh=True), ["w"])
     first, second = claim(opened)
 
     assert opened.queue.namesake(first, "u-1") is None

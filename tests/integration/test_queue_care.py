@@ -18,9 +18,9 @@ from oort.policy import state
 from oort.queue import care
 from oort.queue.care import Inspection, inspect, make_copy
 from oort.queue.database import Database, copy, is_sound, sqlite_url
+from oort.queue.datasets import DatasetKey, KnownDataset
 from oort.queue.models import ATTEMPTS, TRANSITIONS
 from oort.queue.opening import OpenQueue
-from oort.queue.store import DatasetKey, KnownDataset
 from tests.support.fakes import FakeClock
 from tests.support.holding import holding
 from tests.support.rows import ROOT, STORED, all_rows, claim, end, row_in, settle, version
@@ -290,20 +290,20 @@ def test_after_a_restore_everything_not_known_to_be_stored_is_asked_for(opened: 
 
 
 def test_after_a_restore_a_file_found_by_the_scan_is_a_doubt(opened: OpenQueue) -> None:
-    opened.queue.remember("dome", ROOT, scanned=True)
+    opened.queue.memory.remember("dome", ROOT, scanned=True)
 
     opened.queue.change(care.doubt_everything)
 
-    assert not opened.queue.memory_of("dome", ROOT).scanned
+    assert not opened.queue.memory.of("dome", ROOT).scanned
 
 
 def test_after_a_restore_no_dataset_is_known_to_be_ours_alone(opened: OpenQueue) -> None:
     key = DatasetKey("cloud", "ada", "", "dome")
-    opened.queue.keep_dataset(key, KnownDataset("u-1", None, fresh=True), [])
+    opened.queue.datasets.keep(key, KnownDataset("u-1", None, fresh=True), [])
 
     opened.queue.change(care.doubt_everything)
 
-    assert opened.queue.known_dataset(key) == KnownDataset("u-1", None, fresh=False)
+    assert opened.queue.datasets.known(key) == KnownDataset("u-1", None, fresh=False)
 
 
 # -- damage while it runs ---------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from oort.policy.outcome import Broken, Stored
 from oort.policy.retry import Decision
 from oort.policy.sighting import Phase, Sighting
 from oort.policy.version import FileVersion, RelPath
-from oort.queue.store import DatasetKey, Ended, KnownDataset
+from oort.queue.datasets import DatasetKey, KnownDataset
+from oort.queue.store import Ended
 from tests.support.rows import (
     ROOT,
     STORED,
@@ -128,7 +129,7 @@ def test_a_scan_in_doubt_doubts_what_is_known_already(opened: OpenQueue) -> None
 
 def test_a_file_whose_header_names_another_dataset_goes_there(opened: OpenQueue) -> None:
     note(opened, Phase.SEEN, version("a.fits"), dataset_name="dome")
-    opened.queue.keep_dataset(KEY, KnownDataset("u-1", None, fresh=True), [WATCH])
+    opened.queue.datasets.keep(KEY, KnownDataset("u-1", None, fresh=True), [WATCH])
 
     note(opened, Phase.SETTLED, version("a.fits"), dataset_name="M31")
 
@@ -139,7 +140,7 @@ def test_a_file_whose_header_names_another_dataset_goes_there(opened: OpenQueue)
 
 def test_a_file_whose_dataset_stays_the_same_keeps_it(opened: OpenQueue) -> None:
     note(opened, Phase.SEEN, version("a.fits"), dataset_name="dome")
-    opened.queue.keep_dataset(KEY, KnownDataset("u-1", None, fresh=True), [WATCH])
+    opened.queue.datasets.keep(KEY, KnownDataset("u-1", None, fresh=True), [WATCH])
 
     note(opened, Phase.SETTLED, version("a.fits"), dataset_name="dome")
 

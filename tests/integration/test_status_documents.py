@@ -88,7 +88,7 @@ class Observatory:
     def tell(self, **notes: Any) -> None:
         """Write notes as the daemon does."""
         for name, value in notes.items():
-            self.opened.queue.write_note(name, value).result()
+            self.opened.queue.memory.note(name, value).result()
 
     @contextmanager
     def daemon(self) -> Iterator[None]:

@@ -56,11 +56,12 @@ from oort.policy.sighting import Action, KnownRow, Phase, Sighting, judge
 from oort.policy.version import FileVersion, RelPath
 from oort.queue import orders, reads
 from oort.queue.database import Database, sqlite_url
+from oort.queue.datasets import DatasetKey, KnownDataset
 from oort.queue.models import ATTEMPTS
 from oort.queue.moves import StaleRowError
 from oort.queue.opening import OpenQueue
 from oort.queue.orders import Told, Which
-from oort.queue.store import DatasetKey, Ended, KnownDataset
+from oort.queue.store import Ended
 from tests.support.fakes import FakeClock, Longest
 from tests.support.rows import ROOT, TONIGHT, WATCH, Row, all_rows
 
@@ -298,7 +299,7 @@ class QueueMachine(RuleBasedStateMachine):
     def baseline(self, batch: list[FileVersion]) -> None:
         fresh = [version for version in batch if not self.model.of(version.rel_path)]
 
-        assert self.queue.baseline(WATCH, ROOT, batch) == len(fresh)
+        assert self.queue.memory.baseline(WATCH, ROOT, batch) == len(fresh)
         for version in fresh:
             self.model.rows.append(ModelRow(0, state.IGNORED, version, acknowledged=True))
         self.model.name(all_rows(self.opened))
@@ -392,14 +393,14 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(fresh=st.booleans())
     def find_the_dataset(self, fresh: bool) -> None:
-        self.queue.keep_dataset(KEY, KnownDataset("u-1", None, fresh=fresh), [WATCH])
+        self.queue.datasets.keep(KEY, KnownDataset("u-1", None, fresh=fresh), [WATCH])
         for row in self.waiting_for_the_dataset():
             row.dataset_known = True
             row.ask_first = row.ask_first and not fresh
 
     @rule()
     def lose_the_dataset(self) -> None:
-        self.queue.forget_dataset(KEY, [WATCH])
+        self.queue.datasets.forget(KEY, [WATCH])
         for row in self.waiting_for_the_dataset():
             row.dataset_known = False
 

@@ -1,0 +1,155 @@
+"""Which dataset a name stands for, and which waiting rows are told so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy import insert as sql_insert
+
+from oort.policy.state import Status
+from oort.queue.models import DATASETS, UPLOADS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection, Engine
+
+    from oort.clock import Clock
+    from oort.queue.writer import Writer
+
+
+_ON_THE_WAY: Final = (Status.NEW, Status.PREPARING, Status.UPLOADING, Status.FINISHING)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetKey:
+    """Whose dataset of which name: the same name may stand for another one elsewhere."""
+
+    api: str
+    username: str
+    portal: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDataset:
+    """What a dataset's name stood for when it was last used."""
+
+    uuid: str
+    telescope: str | None
+    fresh: bool
+
+
+class Datasets:
+    """What the queue knows of datasets; names are kept while they work."""
+
+    def __init__(self, writer: Writer, readers: Engine, *, host: str, clock: Clock) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._host = host
+        self._clock = clock
+
+    def known(self, key: DatasetKey) -> KnownDataset | None:
+        """Return what the name stood for, while that works."""
+        with self._readers.connect() as connection:
+            row = connection.execute(
+                select(DATASETS.c.uuid, DATASETS.c.telescope, DATASETS.c.fresh).where(
+                    *_dataset_is(key)
+                )
+            ).first()
+        return KnownDataset(row[0], row[1], row[2]) if row else None
+
+    def keep(self, key: DatasetKey, known: KnownDataset, watches: Sequence[str]) -> None:
+        """Remember a dataset, and let the waiting rows of `watches` that need it know it too.
+
+        Where it is fresh, nothing of theirs can be in it: what was to be asked first is not.
+        """
+
+        def change(connection: Connection) -> None:
+            connection.execute(delete(DATASETS).where(*_dataset_is(key)))
+            connection.execute(
+                sql_insert(DATASETS).values(
+                    api=key.api,
+                    username=key.username,
+                    portal=key.portal,
+                    name=key.name,
+                    uuid=known.uuid,
+                    telescope=known.telescope,
+                    fresh=known.fresh,
+                    noted_at=self._clock.now(),
+                )
+            )
+            values: dict[str, Any] = {"dataset_uuid": known.uuid}
+            news = UPLOADS.c.dataset_uuid.is_distinct_from(known.uuid)
+            if known.fresh:
+                values["ask_first"] = False
+                news = or_(news, UPLOADS.c.ask_first)
+            connection.execute(
+                update(UPLOADS).where(*self._waiting_for(key, watches), news).values(**values)
+            )
+
+        self._writer.run(change)
+
+    def forget(self, key: DatasetKey, watches: Sequence[str]) -> None:
+        """Forget what the name stood for: the server does not know it any more."""
+
+        def change(connection: Connection) -> None:
+            connection.execute(delete(DATASETS).where(*_dataset_is(key)))
+            connection.execute(
+                update(UPLOADS)
+                .where(*self._waiting_for(key, watches), UPLOADS.c.dataset_uuid.is_not(None))
+                .values(dataset_uuid=None)
+            )
+
+        self._writer.run(change)
+
+    def _waiting_for(self, key: DatasetKey, watches: Sequence[str]) -> list[Any]:
+        return [
+            UPLOADS.c.host == self._host,
+            UPLOADS.c.watch.in_(list(watches)),
+            UPLOADS.c.status == Status.NEW.value,
+            UPLOADS.c.dataset_name == key.name,
+        ]
+
+    def forget_rule(self, watch: str) -> None:
+        """Forget the datasets of a watch's waiting rows, because its options changed."""
+
+        def change(connection: Connection) -> None:
+            connection.execute(
+                update(UPLOADS)
+                .where(
+                    UPLOADS.c.host == self._host,
+                    UPLOADS.c.watch == watch,
+                    UPLOADS.c.status == Status.NEW.value,
+                    UPLOADS.c.dataset_uuid.is_not(None),
+                )
+                .values(dataset_uuid=None)
+            )
+
+        self._writer.run(change)
+
+    def doubts_of(self, dataset_uuid: str) -> int:
+        """Return how many waiting rows of a dataset are to be asked for."""
+        with self._readers.connect() as connection:
+            rows = connection.execute(
+                select(UPLOADS.c.id)
+                .where(
+                    UPLOADS.c.host == self._host,
+                    UPLOADS.c.status.in_([one.value for one in _ON_THE_WAY]),
+                    UPLOADS.c.dataset_uuid == dataset_uuid,
+                    or_(UPLOADS.c.ask_first, UPLOADS.c.may_be_stored),
+                )
+                .limit(1001)
+            )
+            return len(rows.all())
+
+
+def _dataset_is(key: DatasetKey) -> list[Any]:
+    return [
+        DATASETS.c.api == key.api,
+        DATASETS.c.username == key.username,
+        DATASETS.c.portal == key.portal,
+        DATASETS.c.name == key.name,
+    ]
