@@ -161,8 +161,8 @@ def _link_line(link: Mapping[str, Any], now: datetime) -> str:
         line += f" since {output.moment(link['since'], now)}"
     if link["reason"]:
         line += f": {link['reason']}"
-    if link["state"] == "unauthorised":
-        return line + "; `arcsecond login` puts it right"
+    if link["state"] == "unauthorised" and "`arcsecond login" not in (link["reason"] or ""):
+        line += "; `arcsecond login` puts it right"
     if link["next_attempt_at"]:
         line += f"; next try at {output.moment(link['next_attempt_at'], now)}"
     return line

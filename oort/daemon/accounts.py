@@ -57,7 +57,9 @@ class Accounts:
         if not found.has_upload_right:
             self._fingerprints[api] = ""
             self._gate.failed(
-                api, f"no key is stored for {api}; `arcsecond login` stores one", unauthorised=True
+                api,
+                f"no key is stored for {api}; `arcsecond login --api {api}` stores one",
+                unauthorised=True,
             )
             return
         before = self._fingerprints.get(api)
@@ -73,5 +75,5 @@ def _mismatch(watch: Watch, found: Account) -> str | None:
         return None
     return (
         f"the key stored for {watch.api} is {found.username}'s, this watch is {watch.username}'s; "
-        f"`arcsecond login --username {watch.username}` brings the right one back"
+        f"`arcsecond login --api {watch.api} --username {watch.username}` brings the right one back"
     )

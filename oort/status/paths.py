@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from oort.detect import formats
 from oort.detect.bounds import Bounds
+from oort.detect.opening import open_beneath
 from oort.errors import OortError
 from oort.policy.paths import Judgement, Rules, Verdict
 from oort.policy.state import Status, Substatus
@@ -102,7 +104,34 @@ def _known_file(connection: Connection | None, view: View, place: _Place) -> dic
         }
         for step in reads.history(connection, row["id"])
     ]
-    return row_document(view, row) | {"history": steps}
+    document = row_document(view, row)
+    if document["substatus"] == Substatus.SETTLING.value and document["error"] is None:
+        document["error"] = _what_is_missing(view, place)
+    return document | {"history": steps}
+
+
+def _what_is_missing(view: View, place: _Place) -> str | None:
+    """Say why the format of a file that settles does not call it whole; None where it does not tell.
+
+    Formats that must be read to their end are not: an answer may not take that long.
+    """
+    watch = view.settings.watch(place.watch)
+    if watch is None or not watch.check_structure:
+        return None
+    try:
+        fd = open_beneath(watch.path, place.rel_path, follow_symlinks=watch.follow_symlinks)
+    except OSError as error:
+        return error.strerror
+    try:
+        source = formats.FileSource(fd, os.fstat(fd).st_size)
+        if formats.recognise(source) in formats.SLOW:
+            return None
+        structure = formats.inspect(source, place.rel_path)
+    except OSError as error:
+        return error.strerror
+    finally:
+        os.close(fd)
+    return structure.reason if structure.whole is False else None
 
 
 def _folder(connection: Connection | None, view: View, place: _Place) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from oort.queue.opening import OpenQueue
 from oort.settings import Settings
 from oort.values import Watch, iso
 from tests.support.fakes import EVENING
+from tests.support.files import fits_bytes
 from tests.support.rows import BUSY, STORED, claim, end, newest, note, row_in, settle, version
 
 if TYPE_CHECKING:
@@ -495,6 +496,19 @@ def test_a_stored_file_is_told_with_its_history(there: Observatory) -> None:
         "done",
     ]
     assert told["history"][-1]["cause"] == "stored"
+
+
+def test_a_file_that_settles_says_what_its_format_misses(there: Observatory) -> None:
+    there.row("short.fits", state.SETTLING)
+    there.row("whole.fits", state.SETTLING)
+    short = there.file("short.fits", fits_bytes()[:4000])
+    whole = there.file("whole.fits", fits_bytes())
+
+    assert "bytes are missing" in (there.of(short)["error"] or "")
+    assert there.of(whole)["error"] is None
+
+    there.watches = (Watch("dome", there.root, check_structure=False),)
+    assert there.of(short)["error"] is None
 
 
 def test_what_waits_says_when_it_is_tried_again(there: Observatory) -> None:

@@ -205,7 +205,13 @@ def test_what_needs_a_person_stands_with_the_command_to_type(
 
 def test_a_link_says_since_when_why_and_until_when(capsys: pytest.CaptureFixture[str]) -> None:
     link = {"state": "offline", "since": SINCE, "reason": "no route", "next_attempt_at": SINCE}
-    refused = {"api": "local", "state": "unauthorised", "since": SINCE, "reason": "401"}
+    refused = {
+        "api": "local",
+        "state": "unauthorised",
+        "since": SINCE,
+        "reason": "401",
+        "next_attempt_at": SINCE,
+    }
 
     text = shown(capsys, link=link, links=[{"api": "cloud", **link}, refused])
 
@@ -213,6 +219,14 @@ def test_a_link_says_since_when_why_and_until_when(capsys: pytest.CaptureFixture
         f"Link to cloud: offline since {LOCAL_SINCE}: no route; next try at {LOCAL_SINCE}\n" in text
     )
     assert f"Link to local: unauthorised since {LOCAL_SINCE}: 401; `arcsecond login`" in text
+    assert f"puts it right; next try at {LOCAL_SINCE}" in text
+
+
+def test_a_remedy_that_the_reason_names_is_named_once(capsys: pytest.CaptureFixture[str]) -> None:
+    reason = "no key is stored for local; `arcsecond login --api local` stores one"
+    text = shown(capsys, link__state="unauthorised", link__since=SINCE, link__reason=reason)
+
+    assert text.count("`arcsecond login") == 1
 
 
 def test_warnings_reasons_pauses_and_a_stopped_daemon_are_said(
