@@ -29,7 +29,6 @@ from oort.daemon.idle import IdleWork
 from oort.daemon.jobs import Job, Jobs
 from oort.daemon.probes import Probes
 from oort.daemon.reload import content_of
-from oort.daemon.space import StateDisk
 from oort.daemon.upkeep import Upkeep
 from oort.daemon.warnings import Warnings
 from oort.daemon.workers import Traffic, Workers
@@ -39,6 +38,7 @@ from oort.lock import Holder, QueueLock
 from oort.queue import care
 from oort.queue.database import Database
 from oort.queue.opening import OpenQueue, queue_host
+from oort.queue.space import StateDisk
 from oort.settings import parse
 from oort.transfer.shared import Shared
 from oort.transfer.throttle import TokenBucket
@@ -333,6 +333,7 @@ class Daemon:
             self._wake()
         self._following.look()
         if self._disk.look():
+            log.warning("disk.changed", text=self._disk.warning or "there is space again")
             self._wake()
         if self._probes.is_due:
             self._jobs.run_now("probe")

@@ -12,6 +12,7 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from oort.errors import QueueError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     Change = Callable[[Connection], Any]
+
+log = structlog.get_logger("oort.queue")
 
 T = TypeVar("T")
 
@@ -122,6 +125,8 @@ class Writer:
                 if is_damaged(error) and self._on_fatal is not None:
                     self._on_fatal(f"the queue is damaged: {reason_of(error)}")
                 if is_full(error) and not self._stopping.is_set():
+                    if self.trouble is None:
+                        log.warning("queue.waits", reason=reason_of(error))
                     self.trouble = reason_of(error)
                     self._stopping.wait(RETRY_S)
                     continue

@@ -14,6 +14,7 @@ from oort.queue import reads
 from oort.queue.database import Database, opening
 from oort.queue.moves import state_of
 from oort.queue.opening import queue_host, readers_of
+from oort.queue.space import StateDisk
 from oort.values import iso, printable
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def asking(locations: Locations, settings: Settings) -> Iterator[tuple[Connectio
                 notes = reads.notes(connection, host)
                 counts = reads.counts(connection, host)
         holder = daemon_of(locations.lock_file)
-        daemon = _daemon(settings, holder, notes)
+        daemon = _daemon(settings, holder, notes, StateDisk(locations.state_folder))
         yield (
             connection,
             View(
@@ -129,7 +130,9 @@ def asking(locations: Locations, settings: Settings) -> Iterator[tuple[Connectio
         )
 
 
-def _daemon(settings: Settings, holder: Holder | None, notes: dict[str, Any]) -> dict[str, Any]:
+def _daemon(
+    settings: Settings, holder: Holder | None, notes: dict[str, Any], disk: StateDisk
+) -> dict[str, Any]:
     """Return how the daemon of this machine is: the lock says whether it runs."""
     told = notes.get("daemon", {})
     return {
@@ -139,8 +142,14 @@ def _daemon(settings: Settings, holder: Holder | None, notes: dict[str, Any]) ->
         "started_at": holder.started_at if holder else None,
         "version": holder.version if holder else None,
         "paused": bool(notes.get("paused")),
-        "warnings": list(told.get("warnings", [])) if holder else [],
+        "warnings": sorted(_warnings(told, disk)) if holder else [],
     }
+
+
+def _warnings(told: dict[str, Any], disk: StateDisk) -> set[str]:
+    """Return the daemon's warnings; that of a full disk is found here, where it cannot be written."""
+    disk.look()
+    return {*told.get("warnings", []), *([disk.warning] if disk.warning else [])}
 
 
 def row_document(view: View, row: RowMapping) -> dict[str, Any]:
