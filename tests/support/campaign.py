@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import os
 import random
+import signal
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
 
 _POST: Final = {"method": "POST", "path": "/datafiles/$"}
+ENDED_IN_ORDER: Final = 0.2
+"""This share of the daemon's ends is a SIGTERM; the others are kill -9."""
+
 _HTML: Final = "<html><title>Welcome to the hotel</title></html>"
 
 MOODS: Final[dict[str, list[dict[str, Any]]]] = {
@@ -199,12 +203,19 @@ class Cameras:
 
 
 class Trouble:
-    """A thread each for the server's mood, which changes every second, and for the kills."""
+    """A thread each for the server's mood, which changes every second, and for the kills.
 
-    def __init__(self, home: Home, sandbox: Sandbox, seed: int) -> None:
+    `every_s` is between which times the daemon is killed, or ended in order.
+    """
+
+    def __init__(
+        self, home: Home, sandbox: Sandbox, seed: int, *, every_s: tuple[float, float] = (3.5, 5.5)
+    ) -> None:
+        self._every_s = every_s
         self.said: list[str] = []
         """The moods and kills in their order, for who looks into a failure."""
-        self.kills = 0
+        self.codes: set[int] = set()
+        """What the daemon ended with: 0 after SIGTERM, unless that came before it was caught."""
         self._home = home
         self._sandbox = sandbox
         self._moods = random.Random(f"{seed} moods")
@@ -241,10 +252,14 @@ class Trouble:
                 self._sandbox.rule(**rule)
 
     def _kill(self) -> None:
-        while not self._end.wait(self._times.uniform(3.5, 5.5)):
-            self._home.kill()
-            self.kills += 1
-            self._say("killed")
+        while not self._end.wait(self._times.uniform(*self._every_s)):
+            if self._times.random() < ENDED_IN_ORDER:
+                self._home.signal(signal.SIGTERM)
+            else:
+                self._home.signal(signal.SIGKILL)
+            code = self._home.ended()
+            self._say(f"ended with {code}")
+            self.codes.add(code)
             self._end.wait(self._times.uniform(0, 0.5))
             self._home.start(wait=False)
             self._say("started")
