@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from tests.support.daemon import Home
     from tests.support.sandbox import Sandbox
 
+# Others may be tried: OORT_TEST_SEEDS=2,3,4 python -m pytest tests/faults/test_campaign.py
 SEEDS = [int(seed) for seed in os.environ.get("OORT_TEST_SEEDS", "1").split(",")]
 
-COUNT = 80
+COUNT = 70
 """Folders count as one, and have three files each."""
-OVER_S = 15.0
-EVERY_S = (3.0, 5.0)
+OVER_S = 10.0
+EVERY_S = (2.5, 4.5)
 
 
 @pytest.mark.slow
@@ -32,8 +33,8 @@ EVERY_S = (3.0, 5.0)
 def test_bad_night(home: Home, sandbox: Sandbox, tmp_path: Path, seed: int) -> None:
     """Every file is at the server once, whole, after a night of kills, cuts and refusals.
 
-    1. Four cameras write about 120 files of several kinds within about twenty seconds.
-    2. The server's mood changes every second; the daemon is killed, or ended, every four.
+    1. Four cameras write about a hundred files of several kinds within some fifteen seconds.
+    2. The server's mood changes every second; the daemon is killed, or ended, every three or four.
     3. The trouble ends: within a minute every file is safe, once and whole, and nothing is in Error.
     """
     folder = tmp_path / "dome"

@@ -62,39 +62,16 @@ def test_queue_deleted(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     _is_safe_again(home, sandbox, files)
 
 
-def test_log_of_the_queue_deleted(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
-    """What was in the queue's write-ahead log is found out again when the log is gone.
-
-    1. Files are sent, the daemon is killed, `oort.db-wal` is deleted; more is stored than the
-       queue's file knows.
-    2. Started again with one file more: all are safe, only the new one is sent.
-    """
-    folder = tmp_path / "dome"
-    files = _sent_before(home, sandbox, folder)
-    home.stop()  # the log is written into the file
-    home.start()
-    more = [make_fits(folder / f"more_{n}.fits", salt=100 + n) for n in range(10)]
-    home.wait_for(OK=COUNT + len(more))
-    home.kill()
-    wal = home.folder / "oort" / "oort.db-wal"
-    assert wal.stat().st_size > 0
-    wal.unlink()
-    new = make_fits(folder / "new.fits", salt=COUNT)
-
-    home.start()
-
-    _is_safe_again(home, sandbox, [*files, *more, new])
-
-
 @pytest.mark.parametrize("gone", [["oort.db-wal"], ["oort.db-wal", "oort.db-shm"]])
-def test_log_deleted_with_files_waiting(
+def test_log_of_the_queue_deleted(
     home: Home, sandbox: Sandbox, tmp_path: Path, gone: list[str]
 ) -> None:
-    """A row that was waiting when the file was last written, and was sent since, is not sent again.
+    """What was in the queue's write-ahead log is found out again when the log is gone.
 
-    1. The queue's file knows ten files that wait, because the daemon is paused.
-    2. They are sent; the daemon is killed, and the log with the news is deleted.
-    3. Started again: nothing is sent a second time, all are safe.
+    1. The queue's file knows ten files that wait, because the daemon was paused when it ended.
+    2. They are sent, and ten more that the file knows nothing of; the daemon is killed, and the
+       log with the news is deleted (or the log and its index).
+    3. Started again with one file more: all are safe, only the new one is sent.
     """
     folder = tmp_path / "dome"
     folder.mkdir()
@@ -106,10 +83,12 @@ def test_log_deleted_with_files_waiting(
     home.stop()
     home.start()
     home.oort("resume")
-    home.wait_for(OK=10)
+    files += [make_fits(folder / f"{n}.fits", salt=n) for n in range(10, 20)]
+    home.wait_for(OK=20)
     home.kill()
     for name in gone:
         (home.folder / "oort" / name).unlink()
+    files.append(make_fits(folder / "new.fits", salt=100))
 
     home.start()
     home.oort("resume")
