@@ -126,6 +126,9 @@ class Scan:
             if judgement.verdict is not Verdict.KEPT:
                 self._leave_out(judgement)
                 return []
+        named = os.path.normpath(os.path.join(self._real_root, self._start))
+        if os.path.normcase(real) != os.path.normcase(named) and self._is_walked_anyway(real):
+            return []  # an event names a new link as it does a new folder: the rule is the same
         return [_Place(self._start, real)]
 
     def _walk_folder(self, place: _Place, places: list[_Place]) -> Iterator[FileVersion | None]:

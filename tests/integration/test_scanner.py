@@ -100,6 +100,18 @@ def test_a_link_to_a_folder_of_the_same_ground_gives_no_second_name(root: Path) 
     assert names(Scan(Bounds(root))) == [b"2026-11-22/a.fits"]
 
 
+@pytest.mark.parametrize("start", [b"loop", b"latest", b"loop/2026-11-22", b"loop/latest"])
+def test_a_scan_that_starts_at_a_link_gives_no_second_name_either(root: Path, start: bytes) -> None:
+    write(root / "2026-11-22" / "a.fits")
+    (root / "latest").symlink_to("2026-11-22")
+    (root / "loop").symlink_to(root)
+
+    scan = Scan(Bounds(root), start=start)
+
+    assert names(scan) == []
+    assert scan.start_error is None
+
+
 def test_a_link_to_a_folder_where_no_walk_would_come_is_walked(root: Path) -> None:
     """Otherwise its files, visible under a plain name, would be lost."""
     write(root / ".store" / "22" / "a.fits")
