@@ -39,6 +39,8 @@ _CARRIED_BY_THE_DAEMON: Final = (
 )
 """What goes on only while the daemon runs."""
 
+_STORED: Final = ("done", "already synced")
+
 _COMMANDS: Final = {
     "pending": ("retry", "skip"),
     "waiting to retry": ("retry", "skip"),
@@ -121,6 +123,8 @@ def _step(step: Document, now: datetime) -> str:
 def _next(document: Document, now: datetime, *, running: bool) -> str:
     substatus, at = document["substatus"], document["next_attempt_at"]
     words = _NEXT.get(substatus, "Nothing is known of that.")
+    if substatus in _STORED and document["error"]:
+        return "The next scan compares it; what was stored stays as it is."
     if not running and substatus in _CARRIED_BY_THE_DAEMON:
         return "Nothing: the daemon is not running; `oort start` goes on with it."
     if substatus == "error" and at is None:

@@ -71,7 +71,7 @@ class Following:
         self._warnings = warnings
         self._wake = wake
         self._config = Watched(locations.config_file, self._config_changed)
-        self._keys = Watched(config_file(), self._keys_changed)
+        self._keys = Watched(config_file(), self._keys_changed, even_if_same=True)
 
     def begin(self, content: bytes | None) -> None:
         """Bring the settings that the daemon was started with to every part.
@@ -147,4 +147,5 @@ class Following:
         log.info("keys.changed")
         self._workers.key_epoch += 1
         self._accounts.read(self.settings.watches)
+        self._gate.try_keys_now()  # somebody logged in, be it with the same key
         self._wake()

@@ -194,6 +194,14 @@ class Gate:
         if not before.is_online:
             self._on_change()
 
+    def try_keys_now(self) -> None:
+        """Let each link whose key was refused be tried at once."""
+        mono = self._clock.monotonic()
+        with self._lock:
+            for api, link in self._links.items():
+                if link.state is LinkState.UNAUTHORISED:
+                    self._links[api] = replace(link, probe_at_mono=mono)
+
     def failed(self, api: str, reason: str, *, unauthorised: bool = False) -> None:
         """The link was tried in vain, or there is no key to try it with."""
         now, mono = self._clock.now(), self._clock.monotonic()

@@ -26,6 +26,8 @@ class Watched:
     file: Path
     on_change: Callable[[bytes | None], None]
     """Called with the file's content, None where it is not there."""
+    even_if_same: bool = False
+    """Call also when the file was written again with what it held before."""
     stamp: tuple[int, int, int] | None = None
     taken: bytes | None = None
     candidate: bytes | None = None
@@ -34,7 +36,7 @@ class Watched:
 
     def prime(self, content: bytes | None) -> None:
         """Know what was taken already; what is in the file by now is compared with that."""
-        self.stamp = _UNKNOWN
+        self.stamp = _stamp(self.file) if self.even_if_same else _UNKNOWN
         self.taken = content
 
     def take_now(self) -> None:
@@ -50,7 +52,7 @@ class Watched:
             self._look()
 
     def _take(self, content: bytes | None) -> None:
-        if content != self.taken:
+        if content != self.taken or self.even_if_same:
             self.taken = content
             self.on_change(content)
 

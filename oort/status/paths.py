@@ -13,7 +13,7 @@ from oort.detect.opening import open_beneath
 from oort.errors import OortError
 from oort.policy.paths import Judgement, Rules, Verdict
 from oort.policy.state import Status, Substatus
-from oort.policy.version import RelPath
+from oort.policy.version import FileVersion, RelPath
 from oort.queue import reads
 from oort.queue.reads import Counts
 from oort.status.view import View, asking, row_document
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from oort.settings import Settings
     from oort.values import Watch
 
+_STORED: Final = (Substatus.DONE.value, Substatus.ALREADY_SYNCED.value)
 _SUBSTATUS_OF: Final = {
     Verdict.HIDDEN: Substatus.HIDDEN,
     Verdict.EMPTY: Substatus.EMPTY,
@@ -105,9 +106,25 @@ def _known_file(connection: Connection | None, view: View, place: _Place) -> dic
         for step in reads.history(connection, row["id"])
     ]
     document = row_document(view, row)
-    if document["substatus"] == Substatus.SETTLING.value and document["error"] is None:
-        document["error"] = _what_is_missing(view, place)
+    if document["error"] is None:
+        if document["substatus"] == Substatus.SETTLING.value:
+            document["error"] = _what_is_missing(view, place)
+        elif document["substatus"] in _STORED:
+            document["error"] = _changed_since(
+                place, FileVersion(place.rel_path, row["size"], row["mtime_ns"], row["inode"])
+            )
     return document | {"history": steps}
+
+
+def _changed_since(place: _Place, stored: FileVersion) -> str | None:
+    """Say that the file on the disk is no longer the version that was stored, if so."""
+    try:
+        found = FileVersion.of(place.rel_path, os.stat(place.absolute))  # noqa: PTH116  # bytes
+    except OSError:
+        return None  # it is at the server, whatever became of it here
+    if (found.size, found.mtime_ns) == (stored.size, stored.mtime_ns):
+        return None
+    return "the file on the disk has changed since it was stored, and is not compared yet"
 
 
 def _what_is_missing(view: View, place: _Place) -> str | None:

@@ -211,3 +211,33 @@ def test_a_revoked_key_holds_everything_until_a_login(
     home.log_in(sandbox)
 
     home.wait_for(OK=1)
+
+
+def test_a_stored_file_that_changed_since_is_not_called_safe(home: Home, tmp_path: Path) -> None:
+    folder = watched(home, tmp_path)
+    path = make_fits(folder / "a.fits")
+    home.wait_for(OK=1)
+    assert home.json("status", path)["error"] is None
+    home.stop()
+
+    make_fits(path, salt=1)
+
+    assert "changed since it was stored" in home.json("status", path)["error"]
+    assert "stored and confirmed" not in home.oort("status", path)
+
+
+def test_a_login_with_the_same_key_tries_an_unauthorised_link_at_once(
+    home: Home, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    home.configure({"link_retry_max_s": "600"})
+    folder = watched(home, tmp_path)
+    refusal = sandbox.rule(status=401, path="/")
+    make_fits(folder / "a.fits")
+    wait_until(
+        lambda: home.status()["link"]["state"] == "unauthorised", timeout_s=30, what=home.told
+    )
+    sandbox.remove(refusal)
+
+    home.log_in(sandbox)
+
+    home.wait_for(OK=1, timeout_s=20)
