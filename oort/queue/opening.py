@@ -19,8 +19,6 @@ from oort.queue.database import (
     schema_of,
     writing_engine,
 )
-from oort.queue.store import Queue
-from oort.queue.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,6 +47,10 @@ class OpenQueue:
         if database.file is not None:
             with opening(database):
                 make_private(database.file)
+        # Who only asks needs neither of these, nor the logging that they bring along.
+        from oort.queue.store import Queue
+        from oort.queue.writer import Writer
+
         writers = writing_engine(database)
         try:
             with opening(database):
