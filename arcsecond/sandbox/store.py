@@ -34,7 +34,7 @@ _IN_PORTAL = "FROM data_files JOIN datasets ON datasets.uuid = dataset WHERE dat
 def timestamp() -> str:
     """Return the time as the API writes it."""
     now = datetime.now(UTC)  # noqa: TID251  # a server tells its own time, to nobody of ours
-    return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return now.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 class Store:
