@@ -18,6 +18,7 @@ CLOSED_S: Final = 1.0
 NETWORK_S: Final = 10.0
 """Least wait on a network file system: attributes are cached, and mtime is the server's."""
 
+_SECOND_NS: Final = 1_000_000_000
 _EXACT_S: Final = 0.001
 """Moments are compared no more exactly: a look at the planned moment is not a hair too early."""
 _LOOK_AGAIN_LEAST_S: Final = 0.2
@@ -111,7 +112,7 @@ def settle(first: Look, last: Look, signs: Signs, patience: Patience) -> SettleS
     if not last.shows_same(first):
         return Wait(quiet_s(Signs(), patience), "the file is still changing")
     quiet = last.at_s - first.at_s
-    left = _needed_s(signs, patience) - quiet
+    left = _needed_s(first, signs, patience) - quiet
     if left > _EXACT_S:
         return Wait(left, "the file has not been quiet for long enough")
     if signs.writer:
@@ -124,11 +125,19 @@ def settle(first: Look, last: Look, signs: Signs, patience: Patience) -> SettleS
     return Settled()
 
 
-def _needed_s(signs: Signs, patience: Patience) -> float:
-    """Return the quiet time, doubled where nothing but the quiet itself speaks for the file."""
+def _needed_s(look: Look, signs: Signs, patience: Patience) -> float:
+    """Return the quiet time that is asked for, in seconds.
+
+    It is doubled where nothing but the quiet itself speaks for the file, and not shortened where
+    the mtime may come from a clock that ticks in seconds (FAT: in two): a change within one tick
+    would show nowhere.
+    """
     needed = quiet_s(signs, patience)
-    blind = signs.writer is None and not signs.closed
-    return 2 * needed if blind and not (patience.is_set or patience.network) else needed
+    if patience.is_set or patience.network:
+        return needed
+    if signs.closed:
+        return needed if look.mtime_ns % _SECOND_NS else patience.settle_s
+    return 2 * needed if signs.writer is None else needed
 
 
 def _look_again_s(quiet: float) -> float:

@@ -78,6 +78,19 @@ def test_a_whole_file_that_was_closed_goes_after_a_fifth_of_a_second() -> None:
     assert settle(FIRST, later(0.25), signs, DEFAULT) == Settled()
 
 
+def test_a_time_of_whole_seconds_does_not_shorten_the_wait() -> None:
+    """On FAT two changes within two seconds have one mtime: the second would show nowhere."""
+    signs = Signs(closed=True, writer=False, whole=True)
+    begun = dataclasses.replace(FIRST, mtime_ns=1_795_000_000_000_000_000)
+    early, late = (dataclasses.replace(begun, at_s=begun.at_s + s) for s in (1.9, 2.0))
+
+    assert settle(begun, early, signs, DEFAULT) == Wait(
+        pytest.approx(0.1), "the file has not been quiet for long enough"
+    )
+    assert settle(begun, late, signs, DEFAULT) == Settled()
+    assert settle(begun, early, signs, Patience(settle_s=0.5, is_set=True)) == Settled()
+
+
 def test_a_set_time_is_kept_whatever_the_signs() -> None:
     signs = Signs(closed=True, writer=False, whole=True)
 
