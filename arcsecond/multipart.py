@@ -55,8 +55,9 @@ class MultipartBody:
 
     `file` is read from where it stands, exactly `size` bytes of it, once. `tags` turns the
     SHA-256's hex digits into the value of the last part; the value's length must not depend on the
-    digest. `unchanged` is asked after the file's last byte was read. `on_block` is told the bytes
-    of each block before it goes out, and may wait. `cancelled` is asked before each block.
+    digest. `unchanged` is asked after the file's last byte was read, and given the SHA-256 of what
+    was read. `on_block` is told the bytes of each block before it goes out, and may wait.
+    `cancelled` is asked before each block.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class MultipartBody:
         filename: str | bytes,
         size: int,
         tags: Callable[[str], str] | None = None,
-        unchanged: Callable[[], bool] | None = None,
+        unchanged: Callable[[str], bool] | None = None,
         on_block: Callable[[int], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> None:
@@ -137,7 +138,8 @@ class MultipartBody:
             raise ValueError("the length of the tags depends on the digest")
         self._announce(len(last))
         # Asked last of all: on_block may have waited for its share of the bandwidth.
-        if self._unchanged is not None and not self._unchanged():
+        if self._unchanged is not None and not self._unchanged(self.sha256):
+            self._stop_if_cancelled()
             raise self._changed("the file changed while it was being sent")
         yield last
         self.bytes_sent += len(last)

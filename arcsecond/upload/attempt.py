@@ -122,7 +122,7 @@ def post(
             filename=file.raw_name,
             size=file.size,
             tags=(lambda sha256: join(form.all_tags(sha256))) if form.all_tags("") else None,
-            unchanged=lambda: is_unchanged(file, handle),
+            unchanged=lambda _: is_unchanged(file, handle),
             on_block=on_block,
             cancelled=stopped,
         )

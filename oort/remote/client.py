@@ -318,11 +318,12 @@ class Remote:
         file: BinaryIO,
         filename: bytes,
         size: int,
-        unchanged: Callable[[], bool],
+        unchanged: Callable[[str], bool],
         on_block: Callable[[int], None],
     ) -> Reply:
         """Send one file in one form, its tags last, and return what was answered.
 
+        `unchanged` is asked last of all, with the SHA-256 of what was read, and may take a while.
         `on_block` may wait, and must return soon once `cancelled` is set. Raises Ended for what
         the client's errors say, and an OSError of reading the file as it is.
         """

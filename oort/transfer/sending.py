@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from oort.policy import state
 from oort.policy.outcome import (
     Broken,
+    Changed,
     FoundOther,
     FoundSame,
     Interrupted,
@@ -106,12 +108,14 @@ def _post(hand: Hand, dataset: RemoteDataset, held: HeldFile, *, with_hash: bool
             file=held.from_start(),
             filename=hand.upload.name,
             size=hand.upload.size,
-            unchanged=held.is_unchanged,
+            unchanged=lambda sha256: held.is_unchanged(sha256, hand.remote.cancelled),
             on_block=on_block,
         )
     except Ended as ended:
         if isinstance(ended.outcome, Broken | Interrupted):
             _raise_doubt(hand, ended.outcome.bytes_sent, body_complete=ended.outcome.body_complete)
+        if isinstance(ended.outcome, Changed) and held.objection is not None:
+            raise Ended(replace(ended.outcome, reason=held.objection)) from None
         raise
     except OSError as error:
         raise Ended(unreadable(error)) from None

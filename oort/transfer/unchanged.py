@@ -2,7 +2,9 @@
 
 It is opened beneath the watched folder's own descriptor, read, and never touched. Whether it is
 still the row's version is asked of the descriptor *and* of the path: a file that was replaced by
-a rename keeps its old content behind the descriptor.
+a rename keeps its old content behind the descriptor. A program that writes may set the mtime back
+afterwards (`touch -r`, `rsync --inplace`); it cannot set the ctime, which a chmod or another hard
+link changes too, so there the content decides.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
+from oort.detect.mounts import is_network
 from oort.detect.opening import NotRegularError, OutsideRootError, open_beneath
+from oort.detect.writers import has_writer
 from oort.policy.outcome import Changed, Interrupted, NotAllowed, Unreadable
 from oort.policy.version import FileVersion
 from oort.remote import CUT, Ended
@@ -22,16 +26,23 @@ if TYPE_CHECKING:
     from oort.values import Upload, Watch
 
 _BLOCK: Final = 1024 * 1024
+_WRITTEN: Final = "a program has it open for writing"
 
 
 class HeldFile:
     """One open file, as the version that it was when it was opened; closed by its `with` block."""
 
-    def __init__(self, file: BinaryIO, path: bytes, version: FileVersion) -> None:
+    def __init__(self, file: BinaryIO, watch: Watch, upload: Upload) -> None:
         self._file = file
-        self._path = path
-        self._version = version
+        self._watch = watch
+        self._upload = upload
+        self._path = os.path.join(os.fsencode(watch.path), upload.rel_path)  # noqa: PTH118  # bytes
+        found = os.fstat(file.fileno())
+        self._version = FileVersion.of(upload.rel_path, found)
+        self._ctime_ns = found.st_ctime_ns
         self._sha256: Sha256 | None = None
+        self.objection: str | None = None
+        """Why `is_unchanged` said no, where that is another reason than a change."""
 
     @classmethod
     def open(cls, watch: Watch, upload: Upload) -> Self:
@@ -45,14 +56,20 @@ class HeldFile:
         except OSError as error:
             raise Ended(Unreadable(f"it cannot be opened: {_words(error)}")) from None
         # Unbuffered: the form is read in large blocks, and a hash is too.
-        file = os.fdopen(fd, "rb", buffering=0)
-        found = FileVersion.of(upload.rel_path, os.fstat(fd))
-        held = cls(file, os.path.join(os.fsencode(watch.path), upload.rel_path), found)  # noqa: PTH118  # bytes
+        held = cls(os.fdopen(fd, "rb", buffering=0), watch, upload)
+        reason = held._reason_to_wait()
+        if reason is not None:
+            held.close()
+            raise Ended(Changed(reason))
+        return held
+
+    def _reason_to_wait(self) -> str | None:
+        """Say why the file, just opened, is not to be sent: it has to settle once more."""
+        found, upload = self._version, self._upload
         # The inode is compared from here on: some shares give another one after each mount.
         if (found.size, found.mtime_ns) != (upload.size, upload.mtime_ns):
-            held.close()
-            raise Ended(Changed("it is no longer the version that was queued"))
-        return held
+            return "it is no longer the version that was queued"
+        return _WRITTEN if self._is_written() else None
 
     def __enter__(self) -> Self:
         return self
@@ -69,13 +86,47 @@ class HeldFile:
         self._file.seek(0)
         return self._file
 
-    def is_unchanged(self) -> bool:
-        """Tell whether descriptor and path still show the size, mtime and inode of the beginning."""
-        try:
-            seen = (os.fstat(self._file.fileno()), os.stat(self._path))  # noqa: PTH116  # bytes
-        except OSError:
+    def is_unchanged(self, sha256: str, stop: StopSignal | None = None) -> bool:
+        """Tell whether what was read, with this SHA-256, is what is there, and nobody writes it.
+
+        Descriptor and path must still show the size, mtime and inode of the beginning. The file is
+        read once more where only its ctime is another one; a `stop` meanwhile is a no.
+        """
+        self.objection = None
+        ctime_ns = self._ctime_if_same_version()
+        if ctime_ns is None:
             return False
-        return all(FileVersion.of(self._version.rel_path, stat) == self._version for stat in seen)
+        if self._is_written():
+            self.objection = _WRITTEN
+            return False
+        if ctime_ns == self._ctime_ns:
+            return True
+        if hash_file(self.from_start(), stop) != sha256:
+            return False
+        # What came after that reading is no part of what was read before: the next look has it.
+        return self._ctime_if_same_version() is not None
+
+    def _ctime_if_same_version(self) -> int | None:
+        """Return the file's ctime; None where it, or its path, shows another version."""
+        try:
+            seen = os.fstat(self._file.fileno())
+            at_path = os.stat(self._path)  # noqa: PTH116  # bytes
+        except OSError:
+            return None
+        same = all(
+            FileVersion.of(self._version.rel_path, stat) == self._version
+            for stat in (seen, at_path)
+        )
+        return seen.st_ctime_ns if same else None
+
+    def _is_written(self) -> bool:
+        """Tell whether a program has the file open for writing, where that can be known.
+
+        Who forces an upload wants the file as it is.
+        """
+        if self._upload.forced or not has_writer(self._file.fileno()):
+            return False
+        return not is_network(self._watch.path)  # there the answer means nothing
 
     def note_hash(self, sha256: str | None) -> None:
         """Keep a hash that was computed while the file was sent."""
@@ -95,8 +146,8 @@ class HeldFile:
             raise Ended(unreadable(error)) from None
         if sha256 is None:
             raise Ended(Interrupted(CUT))
-        if not self.is_unchanged():
-            raise Ended(Changed("it changed while it was being read"))
+        if not self.is_unchanged(sha256, stop):
+            raise Ended(Changed(self.objection or "it changed while it was being read"))
         return sha256
 
 

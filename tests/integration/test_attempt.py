@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
@@ -180,7 +181,10 @@ def _while_sending(night: Night, act: Callable[[], object]) -> None:
     night.around.throttle.take = take_and_act  # type: ignore[assignment,method-assign]  # a point in time, not a behaviour
 
 
-@pytest.mark.parametrize("how", ["grown", "truncated", "replaced", "touched", "removed"])
+@pytest.mark.parametrize(
+    "how",
+    ["grown", "truncated", "replaced", "touched", "removed", "rewritten with its time set back"],
+)
 def test_a_file_that_changes_while_it_is_sent_is_never_completed(night: Night, how: str) -> None:
     path = night.write("a.fits", bytes(LARGE))
     row = night.row("a.fits")
@@ -197,6 +201,9 @@ def test_a_file_that_changes_while_it_is_sent_is_never_completed(night: Night, h
             other.replace(path)
         elif how == "touched":
             os.utime(path, ns=(row.mtime_ns + 5, row.mtime_ns + 5))
+        elif how == "rewritten with its time set back":
+            path.write_bytes(b"x" * LARGE)
+            os.utime(path, ns=(row.mtime_ns, row.mtime_ns))
         else:
             path.unlink()
 
@@ -206,6 +213,46 @@ def test_a_file_that_changes_while_it_is_sent_is_never_completed(night: Night, h
     assert carried.doubt == NO_DOUBT
     (upload,) = wait_until(lambda: [u for u in night.sandbox.uploads() if u["done"]])
     assert not upload["body_complete"]
+    assert night.stored() == []
+
+
+@pytest.mark.parametrize("how", ["mode", "another hard link"])
+def test_what_leaves_the_content_alone_does_not_cost_the_upload(night: Night, how: str) -> None:
+    path = night.write("a.fits", bytes(LARGE))
+
+    def act() -> None:
+        if how == "mode":
+            path.chmod(0o640)
+        else:
+            path.with_name("copy.part").hardlink_to(path)
+
+    _while_sending(night, act)
+    assert isinstance(night.try_once(night.row("a.fits")).outcome, Stored)
+    assert len(night.sandbox.uploads()) == 1
+
+
+@pytest.mark.linux
+def test_a_file_that_somebody_writes_is_not_sent(night: Night) -> None:
+    path = night.write("a.fits", bytes(LARGE))
+    writing = Changed("a program has it open for writing")
+    row = night.row("a.fits")
+
+    with path.open("r+b"):
+        assert night.try_once(row).outcome == writing
+        assert not night.sandbox.uploads()
+        assert isinstance(night.try_once(replace(row, forced=True)).outcome, Stored)
+    assert len(night.sandbox.uploads()) == 1
+
+
+@pytest.mark.linux
+def test_a_file_that_somebody_opens_for_writing_meanwhile_is_never_completed(night: Night) -> None:
+    path = night.write("a.fits", bytes(LARGE))
+    with contextlib.ExitStack() as opened:
+        _while_sending(night, lambda: opened.enter_context(path.open("r+b")))
+        outcome = night.try_once(night.row("a.fits")).outcome
+
+    assert isinstance(outcome, Changed)
+    assert outcome.reason == "a program has it open for writing"
     assert night.stored() == []
 
 

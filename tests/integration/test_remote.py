@@ -309,7 +309,7 @@ def test_a_file_that_cannot_be_read_is_no_broken_connection(
             file=Torn(),  # type: ignore[arg-type]  # a file that is read
             filename=b"a.fits",
             size=5_000_000,
-            unchanged=lambda: True,
+            unchanged=lambda _: True,
             on_block=lambda _count: None,
         )
     (upload,) = wait_until(lambda: [u for u in server.uploads() if u["done"]])

@@ -357,7 +357,7 @@ def closing_boundary(body: MultipartBody) -> bytes:
 
 def test_a_file_that_changed_is_never_completed_and_the_server_sees_a_reset() -> None:
     with RawServer(record_the_end) as server, Transport(server.url) as transport:
-        body = body_of(MEGABYTE, unchanged=lambda: False)
+        body = body_of(MEGABYTE, unchanged=lambda _: False)
         with pytest.raises(BodyChangedError) as caught:
             transport.request("POST", "datafiles/", body=body)
 

@@ -66,7 +66,7 @@ def test_the_announced_length_is_what_is_sent(
         filename=filename,
         size=size,
         tags=sha256_tag,
-        unchanged=lambda: True,
+        unchanged=lambda _: True,
         on_block=announced.append,
     )
     length = len(body)
@@ -154,8 +154,8 @@ def test_a_file_that_changed_is_noticed_after_its_last_byte() -> None:
     size = 3 * SMALLEST_BLOCK
     file = io.BytesIO(content_of(size))
 
-    def unchanged() -> bool:
-        events.append(f"asked at {file.tell()}")
+    def unchanged(sha256: str) -> bool:
+        events.append(f"asked at {file.tell()} about {sha256}")
         return False
 
     body = MultipartBody(
@@ -169,7 +169,8 @@ def test_a_file_that_changed_is_noticed_after_its_last_byte() -> None:
     with pytest.raises(BodyChangedError):
         list(body)
 
-    assert events[-1] == f"asked at {size}"
+    sha256 = hashlib.sha256(content_of(size)).hexdigest()
+    assert events[-1] == f"asked at {size} about {sha256}"
     assert not body.complete
 
 
