@@ -109,6 +109,15 @@ def make_private_folder(folder: Path) -> Path:
     return folder
 
 
+def make_private(descriptor: int) -> None:
+    """Take from an open file of ours what group and others may do with it."""
+    if os.name == "posix":
+        status = os.fstat(descriptor)
+        is_ours = status.st_uid == os.getuid() and stat.S_ISREG(status.st_mode)
+        if is_ours and stat.S_IMODE(status.st_mode) & 0o077:
+            os.fchmod(descriptor, stat.S_IMODE(status.st_mode) & ~0o077)
+
+
 def write_private_file(path: Path, content: bytes) -> None:
     """Put `content` at `path` in one step, readable by its owner alone, in a private folder.
 

@@ -11,16 +11,18 @@ import contextlib
 import json
 import logging
 import os
+import queue
 import re
 import sys
+import threading
 from logging.handlers import RotatingFileHandler
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final, TextIO
 
-from oort.locations import make_private_folder
+from oort.locations import make_private, make_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping
-    from pathlib import Path
 
     from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -33,6 +35,11 @@ _MAX_BYTES: Final = 10 * 1024**2
 _OLDER_FILES: Final = 5
 _LONGEST_TEXT: Final = 10_000
 """watchdog has put the repr of all its watches into one warning: 12 MB, measured with watchdog 7.1."""
+
+_LINES_MOST: Final = 1000
+"""So many lines wait for a stderr that nobody reads just now; more are left to the file."""
+_LAST_LINES_S: Final = 1.0
+"""The end of the process waits so long for the last of them."""
 
 _SECRET_KEY: Final = re.compile(r"key|token|authorization|password|cookie", re.IGNORECASE)
 _KEY_HEADER: Final = re.compile(r"(Authorization['\"]?\s*[:=]\s*['\"]?(?:Key|Bearer)\s+)[^\s'\"]+")
@@ -164,36 +171,105 @@ def _remove_handlers() -> None:
     root = logging.getLogger()
     for handler in [each for each in root.handlers if each.get_name() == _OURS]:
         root.removeHandler(handler)
-        if isinstance(handler, RotatingFileHandler):
+        if isinstance(handler, RotatingFileHandler | _Beside):
             with contextlib.suppress(OSError):  # what a full disk did not take before
                 handler.close()
 
 
 class _PrivateFile(RotatingFileHandler):
-    """A log file for its owner alone, opened when there is something to write."""
+    """A log file for its owner alone, opened when there is something to write.
+
+    One that was deleted, to make room for one, is made anew.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line into the file that has the name now."""
+        if self.stream is not None and not self._is_in_place(self.stream):
+            with contextlib.suppress(OSError):
+                self.stream.close()
+            self.stream = None
+        super().emit(record)
+
+    def _is_in_place(self, stream: IO[str]) -> bool:
+        try:
+            written = os.fstat(stream.fileno())
+            return os.path.samestat(written, os.stat(self.baseFilename))  # noqa: PTH116  # asked for every line
+        except (OSError, ValueError):
+            return False
 
     def _open(self) -> Any:
         def private(path: str, flags: int) -> int:
-            return os.open(path, flags, 0o600)
+            descriptor = os.open(path, flags, 0o600)
+            make_private(descriptor)
+            return descriptor
 
+        make_private_folder(Path(self.baseFilename).parent)
         # The handler closes it; Path.open takes no opener.
         return open(
             self.baseFilename, "a", encoding="utf-8", errors="backslashreplace", opener=private
         )
 
 
+class _Beside(logging.Handler):
+    """Writes to a file descriptor from a thread of its own, which alone waits for its reader.
+
+    A pipe that nobody reads, or a terminal that is held, would else stop the whole daemon at the
+    next line. What does not fit while it is so is left out; the file has it.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._lines: queue.Queue[str | None] = queue.Queue(_LINES_MOST)
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand a line to the thread; never waits."""
+        try:
+            self._lines.put_nowait(self.format(record) + "\n")
+        except queue.Full:
+            pass
+        except Exception:  # noqa: BLE001  # as every handler of logging
+            self.handleError(record)
+
+    def close(self) -> None:
+        """Give the last lines a moment; what still waits for a reader then is left behind."""
+        while self._thread.is_alive():
+            try:
+                self._lines.put_nowait(None)
+                break
+            except queue.Full:
+                with contextlib.suppress(queue.Empty):
+                    self._lines.get_nowait()
+        self._thread.join(_LAST_LINES_S)
+        super().close()
+
+    def _run(self) -> None:
+        while (line := self._lines.get()) is not None:
+            rest = line.encode("utf-8", "backslashreplace")
+            with contextlib.suppress(OSError):  # nobody is there to read it
+                while rest:
+                    rest = rest[os.write(self._descriptor, rest) :]
+
+
 def _handlers(logs_folder: Path, stream: TextIO) -> list[logging.Handler]:
-    handlers: list[logging.Handler] = []
-    if not _is_launchd():
-        handlers.append(logging.StreamHandler(stream))
+    handlers = [] if _is_launchd() else [_stream_handler(stream)]
     try:
         make_private_folder(logs_folder)
     except OSError:
-        return handlers or [logging.StreamHandler(stream)]
+        return handlers or [_stream_handler(stream)]
     file = _PrivateFile(
         logs_folder / FILE_NAME, maxBytes=_MAX_BYTES, backupCount=_OLDER_FILES, delay=True
     )
     return [*handlers, file]
+
+
+def _stream_handler(stream: TextIO) -> logging.Handler:
+    try:
+        return _Beside(stream.fileno())
+    except (OSError, ValueError):  # a stream of this process alone: nobody can stop reading it
+        return logging.StreamHandler(stream)
 
 
 def _is_launchd() -> bool:

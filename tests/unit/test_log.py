@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+import select
 import stat
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -167,6 +168,63 @@ def test_a_full_disk_never_reaches_the_caller(logs: Path) -> None:
     log.close()
 
     assert (logs / log.FILE_NAME).is_symlink()
+
+
+def test_a_file_that_was_deleted_is_made_anew(
+    configure: Callable[..., io.StringIO], logs: Path
+) -> None:
+    configure()
+    structlog.get_logger().info("before")
+    (logs / log.FILE_NAME).unlink()
+    structlog.get_logger().info("after")
+    logs.joinpath(log.FILE_NAME).rename(logs / "kept")
+    (logs / "kept").unlink()
+    logs.rmdir()
+    structlog.get_logger().info("at last")
+
+    assert "at last" in (logs / log.FILE_NAME).read_text()
+
+
+def test_a_file_that_others_could_read_is_made_private(
+    configure: Callable[..., io.StringIO], logs: Path
+) -> None:
+    logs.mkdir(parents=True)
+    (logs / log.FILE_NAME).touch()
+    (logs / log.FILE_NAME).chmod(0o644)
+
+    configure()
+    structlog.get_logger().info("x")
+
+    assert 0o600 == stat.S_IMODE((logs / log.FILE_NAME).stat().st_mode)
+
+
+def test_a_pipe_that_nobody_reads_holds_up_nothing(logs: Path) -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as stream:
+        log.configure(Settings(), logs, stream=stream)
+        for number in range(3000):
+            structlog.get_logger().info("upload.stored", number=number, text="x" * 100)
+        assert len((logs / log.FILE_NAME).read_text().splitlines()) == 3000
+        log.close()
+
+        said = b""
+        while select.select([reader], [], [], 0.5)[0]:  # frees the thread that was left behind
+            said += os.read(reader, 65_536)
+    os.close(reader)
+    assert b"number=0 " in said
+
+
+def test_a_pipe_has_every_line_when_the_log_is_closed(logs: Path) -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as stream:
+        log.configure(Settings(), logs, stream=stream)
+        for number in range(100):
+            structlog.get_logger().info("upload.stored", number=number)
+        log.close()
+        said = os.read(reader, 65_536)
+    os.close(reader)
+
+    assert len(said.splitlines()) == 100
 
 
 def test_a_folder_that_cannot_be_made_leaves_stderr(tmp_path: Path) -> None:
