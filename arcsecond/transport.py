@@ -139,8 +139,12 @@ class Transport:
         body: MultipartBody | None = None,
         authenticated: bool = True,
         longest_answer_bytes: int = LONGEST_ANSWER_BYTES,
+        on_content: Callable[[bytes], None] | None = None,
     ) -> Answer:
         """Ask once and return what was answered, whatever its status.
+
+        With `on_content` the content of a success goes there, piece by piece as it arrives, and the
+        answer has none; what it raises closes the connection and passes through.
 
         `path` lies below the server's address, or is a `next` URL of its origin; one of another
         origin raises RedirectError. Raises NotReachedError, BrokenError, CancelledError,
@@ -169,7 +173,12 @@ class Transport:
             request.body = self._wire.guarded(blocks)  # type: ignore[assignment]
         self._tell(f"> {method} {url}")
         started = time.monotonic()
-        answer = self._exchange(request, has_body=blocks is not None, limit=longest_answer_bytes)
+        answer = self._exchange(
+            request,
+            has_body=blocks is not None,
+            limit=longest_answer_bytes,
+            on_content=on_content,
+        )
         self._tell(
             f"< {status_line(answer.http_status)}, {len(answer.content)} bytes"
             f" in {time.monotonic() - started:.3f} s"
@@ -198,12 +207,19 @@ class Transport:
     def __repr__(self) -> str:
         return f"Transport({self._server!r})"
 
-    def _exchange(self, request: requests.PreparedRequest, *, has_body: bool, limit: int) -> Answer:
+    def _exchange(
+        self,
+        request: requests.PreparedRequest,
+        *,
+        has_body: bool,
+        limit: int,
+        on_content: Callable[[bytes], None] | None,
+    ) -> Answer:
         wire = self._wire
         wire.begin(body_complete=not has_body)
         try:
             response = self._adapter.send(request, stream=True, timeout=self._timeout)
-            content = self._content(response, limit)
+            content = self._content(response, limit, on_content)
         except TransportError as cut:  # ours, from within the body or the connection
             cut.bytes_sent, cut.body_complete = wire.body_bytes, wire.body_complete
             self._tell(f"< {cut.message}")
@@ -227,9 +243,17 @@ class Transport:
             _key=self._key,
         )
 
-    def _content(self, response: requests.Response, limit: int) -> bytes:
-        pieces = []
+    def _content(
+        self,
+        response: requests.Response,
+        limit: int,
+        on_content: Callable[[bytes], None] | None,
+    ) -> bytes:
+        pieces: list[bytes] = []
         left = limit
+        take = pieces.append
+        if on_content is not None and response.status_code // 100 == 2:  # noqa: PLR2004  # as it is said
+            take = on_content
         for piece in response.iter_content(256 * 1024):
             left -= len(piece)
             if left < 0:
@@ -238,7 +262,11 @@ class Transport:
                     f"{self._host}: the answer is longer than {limit} bytes",
                     status=response.status_code,
                 )
-            pieces.append(piece)
+            try:
+                take(piece)
+            except BaseException:
+                self._adapter.drop(response)
+                raise
         return b"".join(pieces)
 
     def _translated(self, foreign: Exception) -> TransportError | ConfigError:

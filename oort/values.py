@@ -131,3 +131,5 @@ class RemoteFile:
     dataset: str | None = None
     sha256: Sha256 | None = None
     """From the tag that travelled with the file, or from the server's own reckoning."""
+    has_file: bool = True
+    """False where the server shows a record without a file: its size, or its address, is null."""

@@ -53,6 +53,10 @@ class NeedsHash:
 Comparison = Same | Other | NeedsHash
 
 _MARKS: Final = ("origin", "folder")
+HASH_TAG: Final = "arcsecond|sha256|"
+"""How the tag begins that says what a file's content is."""
+_HASH_CLAIM: Final = re.compile(re.escape(HASH_TAG) + r"([0-9a-f]{8,64})")
+"""A hash tag that a server may have cut, but not so short that it says nothing."""
 _AS_SENT: Final = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
 """How a form carries what would end its header (HTML standard, "Multipart form data")."""
 _STORED_UNCHANGED: Final = re.compile(r"[-\w.]+", re.ASCII)
@@ -61,16 +65,27 @@ _SUFFIX: Final = re.compile(r"_[A-Za-z0-9]{7}((?:\.[^.]*)*)$")
 
 
 def compare(
-    local: Local, *, size: int | None, sha256: str | None, tags: Iterable[str]
+    local: Local,
+    *,
+    size: int | None,
+    sha256: str | None,
+    tags: Iterable[str],
+    has_file: bool = True,
 ) -> Comparison:
-    """Tell whether the server's namesake of our file, as the server describes it, is our file."""
+    """Tell whether the server's namesake of our file, as the server describes it, is our file.
+
+    `sha256` is the one that the server tells or its tags name; where they name several, or a cut
+    one, `tags` can still speak against.
+    """
+    if not has_file:
+        return Other("the server has a record of that name, and no file in it")
     if size is not None and size != local.size:
         return Other(f"the file at the server has {size} bytes, this one {local.size}")
     if sha256 is not None:
         return _compare_hashes(local, size, sha256)
     if size is None:
         return Other("the server tells neither the size nor the content of its file")
-    return _compare_marks(local, tags)
+    return _compare_claims(local, tags) or _compare_marks(local, tags)
 
 
 def _compare_hashes(local: Local, size: int | None, sha256: str) -> Comparison:
@@ -81,6 +96,18 @@ def _compare_hashes(local: Local, size: int | None, sha256: str) -> Comparison:
     if size is None:
         return Same(unproven=True, note="the server does not tell the file's size")
     return Same(unproven=False)
+
+
+def _compare_claims(local: Local, tags: Iterable[str]) -> Other | NeedsHash | None:
+    """Compare with what is left of a hash in the tags; None where that does not speak against."""
+    claims = tuple(match[1] for tag in tags if (match := _HASH_CLAIM.fullmatch(tag.strip())))
+    if not claims:
+        return None
+    if local.sha256 is None:
+        return NeedsHash()
+    if local.sha256.startswith(claims):
+        return None
+    return Other("the file at the server has another content (what is left of its SHA-256)")
 
 
 def _compare_marks(local: Local, tags: Iterable[str]) -> Same | Other:
@@ -102,7 +129,7 @@ def marks(tags: Iterable[str], mark: str) -> frozenset[str]:
 
 def marks_among(tags: Iterable[str]) -> tuple[str, ...]:
     """Return the tags that `compare` looks at, where the server knows no hash."""
-    starts = tuple(f"oort|{mark}|" for mark in _MARKS)
+    starts = (HASH_TAG, *(f"oort|{mark}|" for mark in _MARKS))
     return tuple(tag for tag in tags if tag.strip().startswith(starts))
 
 

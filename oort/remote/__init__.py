@@ -2,6 +2,7 @@
 
     account.py    which key of whom is stored for an API server
     ended.py      how a question ends that got no answer to use: errors and refusals as outcomes
+    listing.py    a listing, read entry by entry as it arrives
     reading.py    the server's JSON as frozen values, read leniently
     client.py     `Remote`: one server as one worker thread sees it
     checking.py   what `oort watch` asks before it adds a watch
@@ -22,6 +23,7 @@ from oort.remote.ended import Ended as Ended
 from oort.remote.ended import MayNotLookError as MayNotLookError
 from oort.remote.ended import NotThereError as NotThereError
 from oort.remote.ended import TooLongError as TooLongError
+from oort.remote.ended import UnusableListingError as UnusableListingError
 from oort.remote.ended import is_passing as is_passing
 from oort.remote.ended import is_redirect as is_redirect
 from oort.remote.reading import RemoteTelescope as RemoteTelescope

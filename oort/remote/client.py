@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from urllib.parse import quote, urlsplit
 
-from arcsecond.errors import ArcsecondError, ConfigError, UnclearAnswerError
+from arcsecond.errors import ArcsecondError, ConfigError, RedirectError, UnclearAnswerError
 from arcsecond.multipart import MultipartBody
 from arcsecond.tags import join, sha256_tag
 from arcsecond.transport import Timeouts, Transport
@@ -30,25 +30,24 @@ from oort.remote.ended import (
     MayNotLookError,
     NotThereError,
     TooLongError,
+    UnusableListingError,
     clamped,
     ended_by,
     is_redirect,
     redirect_words,
     refused,
 )
+from oort.remote.listing import ListingReader, NoListingError
 from oort.remote.reading import (
-    NoListingError,
-    Page,
     dataset_of,
     file_of,
-    page_of,
     roles_of,
     telescope_of,
 )
 from oort.values import RemoteDataset, RemoteFile, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from arcsecond.answer import Answer
@@ -217,17 +216,23 @@ class Remote:
     def datasets_named(self, name: str, portal: str | None) -> list[RemoteDataset]:
         """Return all datasets of exactly that name (NFC, trimmed), the oldest first."""
         what = f"the datasets named {name}"
-        entries = self._listing(f"{_at(portal)}datasets/", what, {"name": name})
+        found: list[RemoteDataset] = []
+
+        def on_entry(entry: dict[str, Any]) -> None:
+            if (one := dataset_of(entry)) is not None and tidy(one.name) == tidy(name):
+                found.append(one)
+
         try:
-            found = [one for entry in entries if (one := dataset_of(entry)) is not None]
+            self._listing(f"{_at(portal)}datasets/", what, {"name": name}, on_entry)
+        except UnusableListingError as unusable:
+            raise unusable.ended from None
         except NotThereError:
             words = f"there is no portal {portal}" if portal else f"{what}: 404 Not Found"
             raise Ended(WatchRefused(words, HTTPStatus.NOT_FOUND)) from None
         except MayNotLookError as refusal:
             raise Ended(WatchRefused(f"{what}: {refusal}", HTTPStatus.FORBIDDEN)) from None
-        named = [one for one in found if tidy(one.name) == tidy(name)]
         # Where the server tells no dates, everybody must still come to the same one.
-        return sorted(named, key=lambda one: (one.created_at is None, one.created_at, one.uuid))
+        return sorted(found, key=lambda one: (one.created_at is None, one.created_at, one.uuid))
 
     def create_dataset(
         self, name: str, portal: str | None, *, telescope: str | None = None
@@ -284,28 +289,41 @@ class Remote:
         return found
 
     def files(
-        self, dataset: str, portal: str | None, *, longest_bytes: int | None = None
-    ) -> Iterator[RemoteFile]:
-        """Yield all data files of a dataset, page by page; one that ends normally is complete.
+        self,
+        dataset: str,
+        portal: str | None,
+        take: Callable[[RemoteFile], None],
+        *,
+        longest_bytes: int | None = None,
+    ) -> None:
+        """Give all data files of a dataset to `take` as they arrive; complete where this returns.
 
-        Raises NotThereError, MayNotLookError, Ended, and TooLongError where the listing is longer
-        than `longest_bytes`, or one page of it than 64 MiB.
+        Raises NotThereError, MayNotLookError, Ended, UnusableListingError, and of those
+        TooLongError where the listing is longer than `longest_bytes`, or one page than 64 MiB.
         """
-        path = f"{_at(portal)}datasets/{_quoted(dataset)}/datafiles/"
-        for entry in self._listing(path, "the files of the dataset", {}, longest_bytes):
-            if (found := file_of(entry)) is not None:
-                yield found
 
-    def files_named(self, dataset: str, name: str, portal: str | None) -> Iterator[RemoteFile]:
-        """Yield the dataset's files among what a filtered listing gives: the fallback of `files`.
+        def on_entry(entry: dict[str, Any]) -> None:
+            if (found := file_of(entry)) is not None:
+                take(found)
+
+        path = f"{_at(portal)}datasets/{_quoted(dataset)}/datafiles/"
+        self._listing(path, "the files of the dataset", {}, on_entry, longest_bytes)
+
+    def files_named(
+        self, dataset: str, name: str, portal: str | None, take: Callable[[RemoteFile], None]
+    ) -> None:
+        """Give `take` the dataset's files in a filtered listing: the fallback of `files`.
 
         Its filters may be ignored, so the entries are looked at; raises as `files` does.
         """
-        asked = {"dataset": dataset, "name": name}
-        for entry in self._listing(f"{_at(portal)}datafiles/", f"the file {name}", asked):
+
+        def on_entry(entry: dict[str, Any]) -> None:
             found = file_of(entry)
             if found is not None and found.dataset == dataset.lower():
-                yield found
+                take(found)
+
+        asked = {"dataset": dataset, "name": name}
+        self._listing(f"{_at(portal)}datafiles/", f"the file {name}", asked, on_entry)
 
     def send(
         self,
@@ -432,50 +450,63 @@ class Remote:
         path: str,
         what: str,
         filters: Mapping[str, str],
+        take: Callable[[dict[str, Any]], None],
         longest_bytes: int | None = None,
-    ) -> Iterator[dict[str, Any]]:
+    ) -> None:
+        """Give each entry to `take` as it arrives, page by page; complete where this returns."""
         params: Mapping[str, str] | None = {**filters, "page_size": str(PAGE_SIZE)}
         seen: set[str] = set()
         left = longest_bytes
         while True:
             try:
-                page, length = self._page(path, params, what, left)
+                following, length = self._page(path, params, what, take, left)
             except NotThereError:
                 if params is None:  # it shrank while it was read
-                    raise self._no_listing(what) from None
+                    raise _broken(what) from None
                 raise
-            try:
-                yield from page.entries
-            except NoListingError:
-                raise self._no_listing(what) from None
-            if page.following is None:
+            if following is None:
                 return
-            if page.following in seen:
-                raise self._no_listing(what)
-            seen.add(page.following)
-            path, params = page.following, None
+            if following in seen:
+                raise _broken(what)
+            seen.add(following)
+            path, params = following, None
             left = None if left is None else left - length
 
     def _page(
-        self, path: str, params: Mapping[str, str] | None, what: str, left: int | None
-    ) -> tuple[Page, int]:
+        self,
+        path: str,
+        params: Mapping[str, str] | None,
+        what: str,
+        take: Callable[[dict[str, Any]], None],
+        left: int | None,
+    ) -> tuple[str | None, int]:
+        """Read one page; return the address of the next one, and how long this one was."""
         longest = LONGEST_PAGE_BYTES if left is None else min(max(left, 0), LONGEST_PAGE_BYTES)
+        reader = ListingReader(take)
+        length = 0
+
+        def on_content(piece: bytes) -> None:
+            nonlocal length
+            length += len(piece)
+            reader.feed(piece)
+
         try:
-            answer = self._exchange("GET", path, params=params, longest_answer_bytes=longest)
+            answer = self._exchange(
+                "GET", path, params=params, longest_answer_bytes=longest, on_content=on_content
+            )
+            if answer.http_status == HTTPStatus.NOT_FOUND:
+                raise NotThereError(what)
+            self._check(answer, what)
+            reader.end()
         except UnclearAnswerError:
             raise TooLongError(what) from None
+        except RedirectError as elsewhere:
+            raise UnusableListingError(ended_by(elsewhere)) from None
         except ArcsecondError as error:
             raise ended_by(error) from None
-        if answer.http_status == HTTPStatus.NOT_FOUND:
-            raise NotThereError(what)
-        self._check(answer, what)
-        try:
-            return page_of(answer.content), len(answer.content)
         except NoListingError:
-            raise refused(answer, what, None) from None
-
-    def _no_listing(self, what: str) -> Ended:
-        return ended_by(UnclearAnswerError(f"{what}: the listing is broken", status=HTTPStatus.OK))
+            raise _broken(what) from None
+        return reader.following, length
 
     def _reply(self, answer: Answer, filename: str) -> Reply:
         found = answer.json()
@@ -509,6 +540,11 @@ class Remote:
 
     def _login_command(self) -> str:
         return f"arcsecond login --api {self.account.api}"
+
+
+def _broken(what: str) -> UnusableListingError:
+    words = f"{what}: the listing is broken"
+    return UnusableListingError(ended_by(UnclearAnswerError(words, status=HTTPStatus.OK)))
 
 
 def _at(portal: str | None) -> str:

@@ -22,6 +22,7 @@ from arcsecond.errors import (
 from oort.policy.outcome import (
     Broken,
     Changed,
+    DoubtRemains,
     Interrupted,
     NotReached,
     Outcome,
@@ -58,8 +59,22 @@ class NotThereError(Exception):
     """404 of a listing, or of what was to be changed."""
 
 
-class TooLongError(Exception):
+class UnusableListingError(Exception):
+    """A listing that cannot be read to its end: cut, broken, or its rest is at another server.
+
+    `ended` is how the question ends where there is no other way to ask.
+    """
+
+    def __init__(self, ended: Ended) -> None:
+        super().__init__(str(ended))
+        self.ended = ended
+
+
+class TooLongError(UnusableListingError):
     """A listing was given up, because it was longer than was allowed."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(Ended(DoubtRemains(f"{what}: the listing is too long to be read")))
 
 
 def is_passing(http_status: int) -> bool:

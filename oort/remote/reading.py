@@ -1,25 +1,21 @@
 """The server's JSON as frozen values, read leniently: what is missing or odd is None, never an error.
 
-Lists come as bare arrays in places and as pages in others; identifiers as `pk` or `id`; tags as a
-list or comma-joined (no one has documented which).
+Identifiers come as `pk` or `id`, tags as a list or comma-joined (no one has documented which).
 """
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
+from urllib.parse import unquote
 
 from arcsecond.tags import find_sha256
 from oort.values import RemoteDataset, RemoteFile, Sha256
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_BLANKS: Final = " \t\r\n"
+_ENCODED_TAG: Final = re.compile(r"(arcsecond|oort)%7C", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,62 +25,6 @@ class RemoteTelescope:
     uuid: str
     name: str
     longitude_deg: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A listing, or a part of one; `following` is the address of the next part."""
-
-    entries: Iterator[dict[str, Any]]
-    following: str | None = None
-
-
-class NoListingError(Exception):
-    """What was answered is no listing."""
-
-
-def page_of(content: bytes) -> Page:
-    """Return a listing's entries and where it goes on.
-
-    A bare array is decoded entry by entry, because it may be as long as the dataset; the iterator
-    raises NoListingError where it is cut. Raises NoListingError for anything else than a listing.
-    """
-    try:
-        text = content.decode("utf-8-sig")
-        if text.lstrip(_BLANKS).startswith("["):
-            return Page(_entries_of(text))
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        raise NoListingError from None
-    if not isinstance(found, dict) or not isinstance(found.get("results"), list):
-        raise NoListingError
-    entries = [entry for entry in found["results"] if isinstance(entry, dict)]
-    return Page(iter(entries), _text(found.get("next")))
-
-
-def _entries_of(text: str) -> Iterator[dict[str, Any]]:
-    decoder = json.JSONDecoder()
-    at = _past_blanks(text, text.index("[") + 1)
-    closed = text[at : at + 1] == "]"
-    while not closed:
-        try:
-            entry, at = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            raise NoListingError from None
-        if isinstance(entry, dict):
-            yield entry
-        at = _past_blanks(text, at)
-        mark = text[at : at + 1]
-        if mark not in ("]", ","):
-            raise NoListingError
-        closed = mark == "]"
-        at = _past_blanks(text, at + 1)
-
-
-def _past_blanks(text: str, at: int) -> int:
-    while text[at : at + 1] and text[at] in _BLANKS:
-        at += 1
-    return at
 
 
 def dataset_of(found: object) -> RemoteDataset | None:
@@ -118,6 +58,7 @@ def file_of(found: object) -> RemoteFile | None:
         tags=tags,
         dataset=dataset.lower() if dataset else None,
         sha256=Sha256(hashed) if hashed else None,
+        has_file=found.get("size", 0) is not None and bool(found.get("file", "not told")),
     )
 
 
@@ -180,7 +121,12 @@ def _tags(value: object) -> tuple[str, ...]:
         value = value.split(",")
     if not isinstance(value, list):
         return ()
-    return tuple(tag for item in value if (tag := _reference(item, "name")))
+    return tuple(_plain(tag) for item in value if (tag := _reference(item, "name")))
+
+
+def _plain(tag: str) -> str:
+    """Return a tag of ours as it was sent, where the server shows it percent-encoded."""
+    return unquote(tag) if _ENCODED_TAG.match(tag) else tag
 
 
 def _moment(value: object) -> datetime | None:

@@ -8,10 +8,12 @@ name may never reach the server's view. Many doubts of one dataset are settled b
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from oort.policy.outcome import DoubtRemains
+from oort.policy.outcome import Broken, DoubtRemains, ServerBusy
 from oort.policy.same import (
+    HASH_TAG,
     Comparison,
     Local,
     NeedsHash,
@@ -25,7 +27,13 @@ from oort.policy.same import (
     possible_origins,
     same_name,
 )
-from oort.remote import Absence, Ended, MayNotLookError, NotThereError, TooLongError
+from oort.remote import (
+    Absence,
+    Ended,
+    MayNotLookError,
+    NotThereError,
+    UnusableListingError,
+)
 from oort.values import RemoteFile, printable
 
 if TYPE_CHECKING:
@@ -95,47 +103,74 @@ class Doubts:
         many files at once: right for files of which no attempt of ours is on its way.
         """
         try:
-            if by_listing and (files := self._listing_of(dataset)) is not None:
-                names = names_at_server(self._name)
-                return self._judge(file for name in names for file in files.get(name, []))
-            return self._ask_for_one(dataset)
+            return self._ask_at_leisure(dataset) if by_listing else self._ask_for_one(dataset)
         except MayNotLookError:
             return MayNotLook()
 
+    def _ask_at_leisure(self, dataset: str) -> Finding:
+        """Ask by name, and look into one listing for all files that are not found so.
+
+        A server may keep a file under another name than the one it was sent with. A server whose
+        single questions say nothing is listed for a few files as well.
+        """
+        is_mute = self._around.shared.knows(*self._route(self._name), "mute")
+        doubts = self._around.doubts_of(dataset)
+        listing = self._listing_of(dataset, read=is_mute or doubts > MANY)
+        if listing is None:
+            found = self._find(dataset)
+            if isinstance(found, SameThere):
+                return found
+            listing = self._listing_of(dataset, read=True)
+            if listing is None:
+                return self._ask_for_one(dataset)
+        if doubts <= 1:
+            self._around.shared.listings.drop(dataset)  # nobody else needs it
+        names = names_at_server(self._name)
+        return self._judge(file for name in names for file in listing.get(name, []))
+
     def _ask_for_one(self, dataset: str) -> Finding:
-        if is_stored_unchanged(self._name):
-            found = self._remote.find_file(dataset, self._name, self._portal)
-            if isinstance(found, RemoteFile):
-                self._around.shared.note(*self._route(self._name))
-                return self._judge([found])
-            if found is Absence.NO_SUCH_FILE and self._around.shared.knows(
-                *self._route(self._name)
-            ):
-                return NotThere()
-        try:
-            return self._judge(self._candidates(dataset))
-        except TooLongError:
-            raise Ended(
-                DoubtRemains(f"the listing of the dataset {dataset} is too long to be read")
-            ) from None
+        found = self._find(dataset)
+        if found is not None and not self._around.shared.knows(*self._renames()):
+            return found
+        return self._judge(self._candidates(dataset))
+
+    def _find(self, dataset: str) -> SameThere | OtherThere | NotThere | None:
+        """Ask for the file by its name alone; None where that says nothing."""
+        if not is_stored_unchanged(self._name):
+            return None
+        found = self._remote.find_file(dataset, self._name, self._portal)
+        if isinstance(found, RemoteFile):
+            self._around.shared.note(*self._route(self._name))
+            return self._judge([found])
+        believed = found is Absence.NO_SUCH_FILE and self._around.shared.knows(
+            *self._route(self._name)
+        )
+        return NotThere() if believed else None
 
     def _route(self, name: str) -> tuple[str, ...]:
         """Name the route of single questions: one for dotted names may be another one."""
         server = self._remote.account.server
         return ("route", server, self._portal or "", "dotted" if "." in name else "plain")
 
+    def _renames(self) -> tuple[str, str]:
+        return renames(self._remote.account.server)
+
     def _candidates(self, dataset: str) -> Iterable[RemoteFile]:
         """Read the complete listing; keep what may be our file, under whatever name."""
-        found: list[RemoteFile] = []
+        kept: list[RemoteFile] = []
         example: str | None = None
-        for file in self._listed(dataset):
+
+        def take(file: RemoteFile) -> None:
+            nonlocal example
             if may_be_name_of(self._name, file.name):
-                found.append(file)
-            elif self._same_kind(file.name):
+                kept.append(file)
+            elif example is None and self._same_kind(file.name):
                 example = file.name
+
+        self._list(dataset, take)
         if example is not None and not self._around.shared.knows(*self._route(example)):
             self._prove_route(dataset, example)
-        return found
+        return kept
 
     def _same_kind(self, name: str) -> bool:
         return is_stored_unchanged(name) and ("." in name) == ("." in self._name)
@@ -149,23 +184,31 @@ class Doubts:
         works = isinstance(found, RemoteFile)
         self._around.shared.note(*self._route(name), *([] if works else ["mute"]))
 
-    def _listed(self, dataset: str) -> Iterable[RemoteFile]:
+    def _list(self, dataset: str, take: Callable[[RemoteFile], None]) -> None:
+        """Give the dataset's files to `take`; or, where they cannot be listed, our namesakes."""
         try:
-            yield from self._remote.files(dataset, self._portal)
+            self._remote.files(dataset, self._portal, take)
         except NotThereError:
             # Either the dataset is gone, or this server has no such listing.
             if self._remote.dataset(dataset, self._portal) is None:
                 return
+        except UnusableListingError:
+            pass
+        except Ended as ended:
+            if not _is_of_the_listing(ended):
+                raise
         else:
             return
         try:
-            yield from self._remote.files_named(dataset, self._name, self._portal)
+            self._remote.files_named(dataset, self._name, self._portal, take)
         except NotThereError:
             raise Ended(
                 DoubtRemains("the server lists no data files: nobody can tell whether it has it")
             ) from None
+        except UnusableListingError as unusable:
+            raise unusable.ended from None
 
-    def _judge(self, candidates: Iterable[RemoteFile]) -> Finding:
+    def _judge(self, candidates: Iterable[RemoteFile]) -> SameThere | OtherThere | NotThere:
         """Compare with the namesakes; of several, one that is proven the same decides.
 
         A file under a name that the server may have made of ours counts only where its hash is
@@ -175,6 +218,8 @@ class Doubts:
         for file in candidates:
             told = self._compare(file)
             if isinstance(told, Same) and not told.unproven:
+                if is_stored_unchanged(self._name) and not same_name(self._name, file.name):
+                    self._around.shared.note(*self._renames())
                 return SameThere(file, told)
             if not same_name(self._name, file.name):
                 continue
@@ -192,13 +237,20 @@ class Doubts:
             told = self._compare_knowing(file, known)
         if not isinstance(told, NeedsHash):
             return told
-        marks = compare(self._local(None), size=file.size, sha256=None, tags=file.tags)
+        tags = [tag for tag in file.tags if not tag.startswith(HASH_TAG)]
+        marks = compare(self._local(None), size=file.size, sha256=None, tags=tags)
         if isinstance(marks, Same):
             return Same(unproven=True, note="the local file is gone, its content not compared")
         return marks if isinstance(marks, Other) else Other("its content cannot be compared")
 
     def _compare_knowing(self, file: RemoteFile, sha256: Sha256 | None) -> Comparison:
-        return compare(self._local(sha256), size=file.size, sha256=file.sha256, tags=file.tags)
+        return compare(
+            self._local(sha256),
+            size=file.size,
+            sha256=file.sha256,
+            tags=file.tags,
+            has_file=file.has_file,
+        )
 
     def _local(self, sha256: Sha256 | None) -> Local:
         order = self._order
@@ -206,17 +258,13 @@ class Doubts:
 
     # -- many doubts at once ---------------------------------------------------------------------
 
-    def _listing_of(self, dataset: str) -> dict[str, list[RemoteFile]] | None:
-        """Return the dataset's files by name, where many are asked for; None: ask for one.
+    def _listing_of(self, dataset: str, *, read: bool) -> dict[str, list[RemoteFile]] | None:
+        """Return the dataset's files by name: kept ones, or read now if that is wanted.
 
-        A server whose single questions say nothing is listed for a few as well.
+        None: there are none, or they cannot be had.
         """
         listings = self._around.shared.listings
-        is_mute = self._around.shared.knows(*self._route(self._name), "mute")
-        if not is_mute and self._around.doubts_of(dataset) <= MANY:
-            listings.drop(dataset)
-            return None
-        if listings.is_due(dataset):
+        if read and listings.is_due(dataset):
             with self._around.shared.turns.of(("listing", dataset), self._remote.cancelled):
                 if listings.is_due(dataset):
                     listings.keep(dataset, self._read_listing(dataset))
@@ -224,16 +272,38 @@ class Doubts:
 
     def _read_listing(self, dataset: str) -> dict[str, list[RemoteFile]] | None:
         files: dict[str, list[RemoteFile]] = {}
-        kept: dict[tuple[str, ...], tuple[str, ...]] = {}
+        known: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+        def take(file: RemoteFile) -> None:
+            # It may be a hundred thousand: of the tags only those that a comparison looks at, and
+            # equal ones once.
+            tags = () if file.sha256 else marks_among(file.tags)
+            slim = replace(file, tags=known.setdefault(tags, tags), dataset=None)
+            for origin in possible_origins(file.name):
+                files.setdefault(origin, []).append(slim)
+
         try:
-            listed = self._remote.files(dataset, self._portal, longest_bytes=LONGEST_LISTING_BYTES)
-            for file in listed:
-                # It may be a hundred thousand: of the tags only those that a comparison looks at,
-                # and equal ones once.
-                tags = () if file.sha256 else marks_among(file.tags)
-                file = replace(file, tags=kept.setdefault(tags, tags), dataset=None)  # noqa: PLW2901  # the same, slimmer
-                for origin in possible_origins(file.name):
-                    files.setdefault(origin, []).append(file)
-        except (TooLongError, NotThereError):
+            self._remote.files(dataset, self._portal, take, longest_bytes=LONGEST_LISTING_BYTES)
+        except (UnusableListingError, NotThereError):
             return None
+        except Ended as ended:
+            if _is_of_the_listing(ended):
+                return None
+            raise
         return files
+
+
+def renames(server: str) -> tuple[str, str]:
+    """Name the fact that a server keeps files under other names than they were sent with."""
+    return ("renames", server)
+
+
+def _is_of_the_listing(ended: Ended) -> bool:
+    """Tell whether a question may have failed because its answer is long: smaller ones are next."""
+    match ended.outcome:
+        case Broken():
+            return True
+        case ServerBusy(retry_after_s=None, http_status=status):
+            return status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        case _:
+            return False

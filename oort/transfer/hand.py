@@ -42,6 +42,7 @@ class Hand:
         self.around = around
         self.datasets = Datasets(order, remote, around)
         self.doubt = doubt_of(order.upload)
+        around.shared.listings.forget_old()
         self._state: State = order.upload.state
         self._dataset = (order.upload.dataset_name, order.upload.dataset_uuid)
 
@@ -65,14 +66,15 @@ class Hand:
         """Tell whether another row of this queue has the file's name in that dataset."""
         return self.around.reservation(dataset.uuid, self.hash_of(held))
 
-    def ask(self, dataset: str, held: HeldFile | None) -> Finding:
+    def ask(self, dataset: str, held: HeldFile | None, *, anew: bool = False) -> Finding:
         """Ask whether the server has the file; `held` is None where it is gone here. Raises Ended.
 
-        An answer that is some minutes old will do while no attempt of ours is on its way.
+        An answer that is some minutes old will do while no attempt of ours is on its way, unless
+        it is to be asked `anew`.
         """
         sha256 = None if held is None else self.hash_of(held)
         doubts = Doubts(self.order, self.remote, self.around, sha256)
-        return doubts.ask(dataset, by_listing=not self.doubt.may_be_stored)
+        return doubts.ask(dataset, by_listing=not (anew or self.doubt.may_be_stored))
 
     def asked_in_vain(self) -> DoubtRemains | None:
         """Lower the doubt after "not there"; an outcome where that is not enough yet."""

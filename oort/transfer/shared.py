@@ -93,9 +93,17 @@ class Listings:
             self._kept[dataset] = (self._monotonic(), files)
 
     def drop(self, dataset: str) -> None:
-        """Forget a listing: few doubts are left, and it takes memory."""
+        """Forget a listing: no doubt is left, and it takes memory."""
         with self._lock:
             self._kept.pop(dataset, None)
+
+    def forget_old(self) -> None:
+        """Forget what answers no more."""
+        with self._lock:
+            now = self._monotonic()
+            for dataset, (at, _files) in list(self._kept.items()):
+                if now - at > LISTING_LASTS_S:
+                    del self._kept[dataset]
 
     def is_due(self, dataset: str) -> bool:
         """Tell whether a listing is to be read: none was, or long ago."""

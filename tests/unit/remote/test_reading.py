@@ -1,69 +1,18 @@
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 
 import pytest
 
 from oort.remote.reading import (
-    NoListingError,
     dataset_of,
     file_of,
-    page_of,
     roles_of,
     telescope_of,
 )
 
 HASH = "a" * 64
 UUID = "4F5A0000-0000-4000-8000-00000000000A"
-
-
-def entries(content: bytes) -> list[object]:
-    return list(page_of(content).entries)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"[]", b" [ ] ", b"\xef\xbb\xbf[]", b'{"results": []}', b'{"count": 0, "results": [1, null]}'],
-)
-def test_an_empty_listing_is_empty(content: bytes) -> None:
-    assert entries(content) == []
-
-
-def test_an_array_is_read_entry_by_entry() -> None:
-    found = [{"pk": 1, "name": "a,]b"}, {"pk": 2, "tags": ["x", {"y": []}]}]
-    for indent in (None, 2):
-        assert entries(json.dumps(found, indent=indent).encode()) == found
-    assert entries(b'[{"pk": 1}, "odd", 3, {"pk": 2}]') == [{"pk": 1}, {"pk": 2}]
-
-
-def test_a_page_names_the_next_one() -> None:
-    page = page_of(b'{"count": 3, "next": "https://x/?page=2", "results": [{"pk": 1}]}')
-    assert list(page.entries) == [{"pk": 1}]
-    assert page.following == "https://x/?page=2"
-    assert page_of(b'{"next": null, "results": []}').following is None
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"<html></html>",
-        b"{}",
-        b'{"results": {}}',
-        b'"words"',
-        b"[",
-        b'[{"pk": 1}',
-        b'[{"pk": 1},',
-        b'[{"pk": 1} {"pk": 2}]',
-        b'[{"pk": 1}, {"pk"',
-        b"\xff\xfe",
-        b"[" * 100_000,
-    ],
-)
-def test_what_is_no_whole_listing_is_none(content: bytes) -> None:
-    with pytest.raises(NoListingError):
-        entries(content)
 
 
 def test_a_data_file_is_read() -> None:
