@@ -133,7 +133,7 @@ class Daemon:
             log.warning("queue.damaged", text=inspection.warning)
         if inspection.knows_less:
             self._store.change(care.doubt_everything)
-        doubts = self._store.recover()
+        doubts = self._store.recover(wait_s=self._settings_at_start.retry_base_s)
         if doubts:
             log.info("queue.recovered", doubts=doubts)
 

@@ -212,7 +212,13 @@ class AroundUpload:
             return NameReserved(found.path, None)
         mine = sha256()
         verdict = state.ALREADY_SYNCED if mine == found.sha256 else state.NAME_CONFLICT
-        return NameReserved(found.path, verdict, sha256=mine, remote_id=found.remote_id)
+        return NameReserved(
+            found.path,
+            verdict,
+            sha256=mine,
+            remote_id=found.remote_id,
+            unproven=found.unproven and verdict == state.ALREADY_SYNCED,
+        )
 
     def known_dataset(self, name: str) -> RemoteDataset | None:
         """Return what that name stood for; a fresh one is told as empty."""

@@ -59,6 +59,8 @@ class NameReserved:
     """`NAME_CONFLICT`, `ALREADY_SYNCED` where the content is equal, None while nobody can tell."""
     sha256: str | None = None
     remote_id: str | None = None
+    unproven: bool = False
+    """Nothing but name and size says that the server has the other file."""
 
     @property
     def is_same(self) -> bool:
@@ -92,14 +94,14 @@ class ServerBusy:
     http_status: int
     retry_after_s: float | None = None
     keeps_doubt: bool = False
-    """502 and 504 come from a proxy: the server behind it may have stored the file."""
+    """It may have stored the file all the same: 500, or a proxy's 502 and 504."""
     bytes_sent: int = 0
     body_complete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """2xx that proves nothing, and asking did not find the file."""
+    """2xx that proves nothing, or "already exists" of our own; and asking did not find the file."""
 
     reason: str
     http_status: int

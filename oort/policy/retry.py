@@ -136,7 +136,14 @@ def decide(  # noqa: C901, PLR0911, PLR0912  # one arm an outcome: the table of 
                 body_complete=facts.body_complete,
             )
         case Unclear(reason=reason):
-            return _wait(reason, facts, limits, rng, may_be_stored=True, body_complete=True)
+            return _wait(
+                reason,
+                facts,
+                limits,
+                rng,
+                may_be_stored=True,
+                body_complete=facts.body_complete,
+            )
         case DoubtRemains(reason=reason, asked_complete=asked_complete):
             return _doubt(
                 reason, asked_complete=asked_complete, facts=facts, limits=limits, rng=rng
@@ -203,7 +210,8 @@ def _reserved(outcome: NameReserved, facts: Facts, limits: Limits) -> Decision:
             ask_first=facts.ask_first,
         )
     if outcome.is_same:
-        return Decision(state.ALREADY_SYNCED, f"the same content as {outcome.by}")
+        words = f"the same content as {outcome.by}"
+        return Decision(state.ALREADY_SYNCED, f"{words}, unproven" if outcome.unproven else words)
     words = (
         f"{outcome.by} has the same name in the same dataset and other content; "
         "give each folder its own dataset: `oort watch FOLDER -d '{folder}'`"

@@ -78,6 +78,7 @@ class Namesake:
     sha256: str | None
     remote_id: str | None
     is_safe: bool
+    unproven: bool
 
 
 class Queue:
@@ -218,8 +219,12 @@ class Queue:
 
         return self._writer.submit(change)
 
-    def recover(self) -> int:
-        """Make every row that was in hand when the daemon died a doubt; return how many."""
+    def recover(self, *, wait_s: float) -> int:
+        """Make every row that was in hand when the daemon died a doubt; return how many.
+
+        Where bytes may have gone out it is asked for `wait_s` later: nobody knows whether the body
+        was complete, and then the server may be busy storing it.
+        """
 
         def change(connection: Connection) -> int:
             now = self._clock.now()
@@ -231,7 +236,7 @@ class Queue:
                     ),
                 )
             ).mappings()
-            steps = [_given_back(row) for row in rows]
+            steps = [_given_back(row, now + timedelta(seconds=wait_s)) for row in rows]
             for step in steps:
                 moves.move(connection, step, now)
             return len(steps)
@@ -278,6 +283,7 @@ class Queue:
             sha256=row["sha256"],
             remote_id=row["remote_id"],
             is_safe=state_of(row) in SAFE,
+            unproven=row["unproven"],
         )
 
     def shift_waits(self, by: timedelta) -> None:
@@ -366,17 +372,15 @@ class Queue:
         self._writer.run(change)
 
 
-def _given_back(row: RowMapping) -> Move:
+def _given_back(row: RowMapping, asked_at: datetime) -> Move:
     """The step of a row that was in hand when the daemon ended without a word."""
     now_in = state_of(row)
     sent = now_in in (state.UPLOADING, state.TAGGING)
-    return Move(
-        row["id"],
-        now_in,
-        state.PENDING,
-        "the daemon ended while it was in hand",
-        {"may_be_stored": row["may_be_stored"] or sent, "claimed_by": None},
-    )
+    values: dict[str, Any] = {"may_be_stored": row["may_be_stored"] or sent, "claimed_by": None}
+    if sent:
+        values["next_attempt_at"] = asked_at
+    after = state.WAITING if sent else state.PENDING
+    return Move(row["id"], now_in, after, "the daemon ended while it was in hand", values)
 
 
 def _values_of(decision: Decision, ended: Ended, row: Any, now: datetime) -> dict[str, Any]:

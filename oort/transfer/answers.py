@@ -53,8 +53,16 @@ class TagsRefused:
 
 Verdict = Outcome | Accepted | ProvesNothing | NameTaken | DatasetRefused | TagsRefused
 
-_PROXY: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
-"""A proxy says these: the server behind it may have stored the file all the same."""
+_STORED_NOTHING: Final = frozenset(
+    {
+        HTTPStatus.NOT_IMPLEMENTED,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
+        HTTPStatus.INSUFFICIENT_STORAGE,
+    }
+)
+"""Of all 5xx these alone are a refusal. 502, 504 and their like come from a proxy, and a 500 may be
+an error of the server's after it had stored the file."""
 
 _OF_THE_FILE: Final = frozenset(
     {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
@@ -106,7 +114,8 @@ def _busy(reply: Reply) -> ServerBusy:
         reply.words,
         http_status=reply.http_status,
         retry_after_s=reply.retry_after_s,
-        keeps_doubt=reply.http_status in _PROXY,
+        keeps_doubt=reply.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        and reply.http_status not in _STORED_NOTHING,
         bytes_sent=reply.bytes_sent,
         body_complete=reply.body_complete,
     )

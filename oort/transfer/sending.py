@@ -17,7 +17,7 @@ from oort.policy.outcome import (
     Stored,
     Unclear,
 )
-from oort.policy.same import same_name
+from oort.policy.same import is_stored_unchanged, same_name
 from oort.remote import Ended
 from oort.transfer.answers import (
     Accepted,
@@ -27,7 +27,7 @@ from oort.transfer.answers import (
     TagsRefused,
     read,
 )
-from oort.transfer.doubts import MayNotLook, NotThere, OtherThere, SameThere
+from oort.transfer.doubts import MayNotLook, NotThere, OtherThere, SameThere, renames
 from oort.transfer.tagging import lacks, write_tags
 from oort.transfer.unchanged import unreadable
 from oort.values import printable
@@ -134,6 +134,8 @@ def _stored(hand: Hand, file: RemoteFile, reply: Reply) -> Stored:
     note, pending = "", False
     if not same_name(printable(hand.upload.name), file.name):
         note = f"stored as {file.name}"
+        if is_stored_unchanged(printable(hand.upload.name)):
+            hand.around.shared.note(*renames(hand.remote.account.server))
     if lacks(file.tags, reply.tags):
         hand.enter(state.TAGGING)
         with_hash = not hand.around.shared.knows(*_no_hash(hand))
@@ -178,7 +180,7 @@ def _unclear(hand: Hand, dataset: RemoteDataset, held: HeldFile, reply: Reply) -
 def _namesake(hand: Hand, dataset: RemoteDataset, held: HeldFile, reply: Reply) -> Outcome:
     """The name is taken: by our own earlier attempt, by the same file from before, or by another."""
     sent, status = reply.bytes_sent, reply.http_status
-    match hand.ask(dataset.uuid, held):
+    match hand.ask(dataset.uuid, held, anew=True):
         case SameThere(file, same):
             # As the row was claimed: an attempt whose body we asked for in vain may have been slow.
             ours = hand.upload.may_be_stored
@@ -187,7 +189,11 @@ def _namesake(hand: Hand, dataset: RemoteDataset, held: HeldFile, reply: Reply) 
             return hand.found_other(reason, reply)
         case NotThere():
             words = f"{reply.words}; but the server shows no such file"
-            return FoundOther(words, bytes_sent=sent, http_status=status)
+            if not hand.upload.may_be_stored:
+                return FoundOther(words, bytes_sent=sent, http_status=status)
+            # It is most likely ours, and shown late: some servers store first and list later.
+            _raise_doubt(hand, sent, body_complete=hand.upload.body_complete)
+            return Unclear(words, http_status=status, bytes_sent=sent)
         case MayNotLook() if hand.upload.body_complete:
             return FoundSame(
                 remote_id=None,

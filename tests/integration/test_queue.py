@@ -95,7 +95,7 @@ def test_a_row_whose_dataset_is_known_is_claimed_as_possibly_stored(opened: Open
 
     assert upload.state == state.UPLOADING
     assert not upload.may_be_stored
-    opened.queue.recover()
+    opened.queue.recover(wait_s=0)
     (again,) = claim(opened)
     assert again.may_be_stored
     assert again.state == state.CHECKING
@@ -143,7 +143,7 @@ def test_an_attempt_is_recorded_with_its_history(opened: OpenQueue) -> None:
 def test_a_completion_of_a_lost_claim_is_refused(opened: OpenQueue) -> None:
     settle(opened, version("a.fits"))
     (upload,) = claim(opened)
-    opened.queue.recover()
+    opened.queue.recover(wait_s=0)
     (again,) = claim(opened)
 
     with pytest.raises(StaleRowError):

@@ -61,7 +61,7 @@ def test_the_order_is_retry_tonight_fewest_cuts_oldest(opened: OpenQueue, clock:
     settle(opened, version("cut"), night="2026-11-20")
     (upload,) = [one for one in claim(opened) if one.rel_path == b"cut"]
     end(opened, upload, CUT)
-    opened.queue.recover()
+    opened.queue.recover(wait_s=0)
     settle(opened, version("old"), version("older still"), night="2026-11-20")
     settle(opened, version("new"), night="2026-11-21")
     settle(opened, version("tonight"), night=TONIGHT)

@@ -237,7 +237,7 @@ def test_a_mark_in_hand_is_gone_with_the_next_claim(opened: OpenQueue) -> None:
     settle(opened, version("a.fits"))
     claim(opened)
     note(opened, Phase.SEEN, version("a.fits", 5760, 2))
-    opened.queue.recover()
+    opened.queue.recover(wait_s=0)
 
     (again,) = claim(opened)
 

@@ -430,10 +430,13 @@ class QueueMachine(RuleBasedStateMachine):
         self.opened.close()
         self.open()
 
-        assert self.queue.recover() == len(self.hands)
+        assert self.queue.recover(wait_s=5) == len(self.hands)
         for hand in self.hands.values():
             sent = hand.state == state.UPLOADING
             hand.row.state, hand.row.tried = state.PENDING, hand.row.tried or sent
+            if sent:
+                hand.row.state = state.WAITING
+                hand.row.due = self.clock.now() + timedelta(seconds=5)
         self.lost += self.hands.values()
         self.hands = {}
 
