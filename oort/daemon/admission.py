@@ -15,7 +15,7 @@ import structlog
 from oort.daemon.outbox import Outbox
 from oort.errors import QueueError
 from oort.policy import state
-from oort.policy.sighting import Phase, Sighting, concerns
+from oort.policy.sighting import FOLLOWS_A_RENAME, Phase, Sighting, concerns
 from oort.values import printable
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class Admission:
     def _take_rename(self, rename: _Rename, row: KnownRow | None) -> None:
         """Let a row that was not sent yet follow its file to the new name."""
         before = self._settling.version_of(rename.before)
-        if before is None and row is not None and row.state in (state.SETTLING, state.PENDING):
+        if before is None and row is not None and row.state in FOLLOWS_A_RENAME:
             before = row.version
         if before is None or before.inode != rename.version.inode:
             return  # nothing waits for it, or there is a new file of the old name

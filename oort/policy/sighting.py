@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from oort.policy import state
 
@@ -110,6 +110,10 @@ _TARGET = {
 _CLOSED_UNLESS_CHANGED = frozenset(
     {state.PENDING, state.WAITING, state.FAILED, state.NAME_CONFLICT, state.TRUNCATED}
 )
+FOLLOWS_A_RENAME: Final = frozenset(
+    {state.SETTLING, state.PENDING, state.NAME_CONFLICT, state.FAILED, state.TRUNCATED}
+)
+"""Of these nothing is at the server. To rename a file is the remedy for some of them."""
 
 
 def is_stored(known: KnownRow) -> bool:
@@ -132,8 +136,8 @@ def judge(known: KnownRow | None, sighting: Sighting) -> Verdict:
         settling = known is not None and known.state == state.SETTLING
         return Verdict(Action.MOVE, state.FILE_GONE) if settling else _NOTHING
     if sighting.phase is Phase.RENAMED:
-        waits = known is not None and known.state in (state.SETTLING, state.PENDING)
-        return Verdict(Action.RENAME) if waits and known and not known.tried else _NOTHING
+        follows = known is not None and known.state in FOLLOWS_A_RENAME and not known.tried
+        return Verdict(Action.RENAME) if follows else _NOTHING
     target = _TARGET[sighting.phase]
     if known is None:
         return Verdict(Action.INSERT, target)

@@ -159,7 +159,12 @@ class Noting:
             moves.move(self.connection, step, self.now)
             return
         words = f"renamed from {printable(row.version.rel_path)}"
-        values = {"rel_path": target, "path_text": printable(target), "name": name_of(target)}
+        values = {
+            "rel_path": target,
+            "path_text": printable(target),
+            "name": name_of(target),
+            "error": None,
+        }
         if row.state == state.SETTLING:
             moves.amend(self.connection, row.id, words, self.now, values)
         else:

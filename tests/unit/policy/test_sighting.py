@@ -149,11 +149,11 @@ def test_only_a_settling_file_is_gone_without_a_worker(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_a_row_follows_a_rename_only_before_a_worker_had_it(name: str) -> None:
+def test_a_row_follows_a_rename_while_nothing_of_it_is_at_the_server(name: str) -> None:
     known = KNOWN[name][0]
     renamed = Sighting(VERSION, Phase.RENAMED, "renamed", renamed_to=RelPath(b"b.fits"))
 
-    follows = name in ("settling", "pending")
+    follows = name in ("settling", "pending", "error", "name conflict", "truncated")
     assert judge(known, renamed) == (Verdict(Action.RENAME) if follows else NOTHING)
     if known is not None:
         assert judge(dataclasses.replace(known, tried=True), renamed) == NOTHING
