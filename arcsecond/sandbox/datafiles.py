@@ -102,14 +102,14 @@ async def list_of_dataset(exchange: Exchange, dataset: str) -> Response:
 def _list(exchange: Exchange, dataset: str | None) -> Response:
     dataset = None if dataset is None else dataset.lower()
     name = exchange.filters.get("name")
-    store, portal = exchange.store, exchange.portal
+    store, portal, until = exchange.store, exchange.portal, exchange.shown_until
     return long_listing(
         exchange,
-        store.count_data_files(portal, dataset=dataset, name=name),
+        store.count_data_files(portal, dataset=dataset, name=name, until=until),
         lambda offset, limit: [
             show(exchange, file)
             for file in store.data_files(
-                portal, dataset=dataset, name=name, offset=offset, limit=limit
+                portal, dataset=dataset, name=name, until=until, offset=offset, limit=limit
             )
         ],
     )
@@ -160,7 +160,9 @@ def find(exchange: Exchange, first: str, second: str | None = None) -> DataFile:
     else:
         dataset = find_dataset(exchange, first).uuid
         by_pk = store.data_file(portal, int(second)) if _is_pk(second) else None
-        by_name = store.data_files(portal, dataset=dataset, name=second, limit=1)
+        by_name = store.data_files(
+            portal, dataset=dataset, name=second, until=exchange.shown_until, limit=1
+        )
         if by_name and not (by_pk and exchange.plan.digits_are_pk):
             found = by_name[0]
         elif by_pk and (by_pk.dataset == dataset or exchange.plan.digits_are_pk):

@@ -33,7 +33,9 @@ async def list_datasets(exchange: Exchange) -> Response:
         [
             _dataset(dataset)
             for dataset in found
-            if wanted <= set(dataset.tags) and telescope in (None, dataset.telescope)
+            if wanted <= set(dataset.tags)
+            and telescope in (None, dataset.telescope)
+            and dataset.created <= (exchange.shown_until or dataset.created)
         ],
     )
 

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 
 from arcsecond.sandbox.answers import RefusedError, to_json
 from arcsecond.sandbox.faults import Plan
+from arcsecond.sandbox.store import timestamp
 from arcsecond.sandbox.values import PERSONAL
 
 if TYPE_CHECKING:
@@ -137,6 +138,11 @@ class Exchange:
         if self.plan.ignore_filters:
             return {}
         return {k: v for k, v in self.query.items() if k not in ("page", "page_size", "format")}
+
+    @property
+    def shown_until(self) -> str | None:
+        """The time since which nothing that was stored is shown yet, where a rule wants that."""
+        return None if self.plan.lag_s is None else timestamp(self.plan.lag_s)
 
     def url(self, path: str) -> str:
         """Return the absolute URL of a path, as the client would write the server's name."""

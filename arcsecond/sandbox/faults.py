@@ -88,6 +88,8 @@ class Plan:
     """Answer a listing as if the query had no filters."""
     digits_are_pk: bool | None = None
     """Take a file name of digits in a URL for a pk."""
+    lag_s: float | None = None
+    """Show a data file, or a dataset in a listing, only so long after it was stored."""
 
     @property
     def refuses(self) -> bool:
@@ -289,6 +291,7 @@ _CHECKS: dict[str, _Check] = {
     "rename": (lambda value: value in RENAMES, " or ".join(RENAMES)),
     "ignore_filters": _BOOL,
     "digits_are_pk": _BOOL,
+    "lag_s": _NUMBER,
 }
 
 _OF_STATUS = ("status", "body", "content_type", "stored", "early")
@@ -308,6 +311,7 @@ _PLAIN = (
     "rename",
     "ignore_filters",
     "digits_are_pk",
+    "lag_s",
 )
 
 RULE_KEYS = tuple(_CHECKS)

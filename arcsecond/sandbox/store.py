@@ -11,7 +11,7 @@ import secrets
 import shutil
 import uuid
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from arcsecond.sandbox.database import open_database
@@ -31,10 +31,12 @@ _DATA_FILE = (
 _IN_PORTAL = "FROM data_files JOIN datasets ON datasets.uuid = dataset WHERE datasets.portal = ?1"
 
 
-def timestamp() -> str:
-    """Return the time as the API writes it."""
+def timestamp(ago_s: float = 0.0) -> str:
+    """Return the time, or that of a while ago, as the API writes it."""
     now = datetime.now(UTC)  # noqa: TID251  # a server tells its own time, to nobody of ours
-    return now.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return (
+        (now - timedelta(seconds=ago_s)).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    )
 
 
 class Store:
@@ -274,25 +276,31 @@ class Store:
         *,
         dataset: str | None = None,
         name: str | None = None,
+        until: str | None = None,
         after: int = 0,
         offset: int = 0,
         limit: int = -1,
     ) -> list[DataFile]:
-        """Return data files of a portal by pk: of a dataset, of a name, above `after`."""
+        """Return data files of a portal by pk: of a dataset, of a name, stored `until`, above `after`."""
         rows = self._db.execute(
-            f"SELECT {_DATA_FILE} {_where(dataset, name)} AND data_files.pk > ?4"
-            " ORDER BY data_files.pk LIMIT ?5 OFFSET ?6",
-            (portal, dataset, name, after, limit, offset),
+            f"SELECT {_DATA_FILE} {_where(dataset, name)} AND data_files.pk > ?5"
+            " ORDER BY data_files.pk LIMIT ?6 OFFSET ?7",
+            (portal, dataset, name, until, after, limit, offset),
         )
         return [_data_file(row) for row in rows]
 
     def count_data_files(
-        self, portal: str, *, dataset: str | None = None, name: str | None = None
+        self,
+        portal: str,
+        *,
+        dataset: str | None = None,
+        name: str | None = None,
+        until: str | None = None,
     ) -> int:
         """Return how many `data_files` would be without a limit."""
         row = self._db.execute(
             f"SELECT COUNT(*) {_where(dataset, name)}",  # constants
-            (portal, dataset, name),
+            (portal, dataset, name, until),
         ).fetchone()
         return int(row[0])
 
@@ -362,6 +370,7 @@ def _where(dataset: str | None, name: str | None) -> str:
         f"{_IN_PORTAL}"
         + (" AND dataset = ?2" if dataset is not None else " AND ?2 IS NULL")
         + (" AND data_files.name = ?3" if name is not None else " AND ?3 IS NULL")
+        + " AND (?4 IS NULL OR data_files.created <= ?4)"
     )
 
 

@@ -274,6 +274,20 @@ def test_a_name_of_digits_can_be_taken_for_a_pk(box: Sandbox, dataset: str) -> N
     assert box.get(path).json()["name"] == "a.fits"
 
 
+def test_what_was_stored_is_shown_late(box: Sandbox, dataset: str) -> None:
+    name = box.get(f"/datasets/{dataset}/").json()["name"]
+    rule = box.rule(method="GET", lag_s=3600)
+    assert box.upload(dataset, "a.fits", b"content").status == 201
+    assert box.get(f"/datasets/{dataset}/datafiles/a.fits/").status == 404
+    assert box.get(f"/datasets/{dataset}/datafiles/").json() == []
+    assert box.get("/datafiles/?name=a.fits").json() == []
+    assert box.get("/datasets/").json() == []
+    assert box.upload(dataset, "a.fits", b"content").status == 400  # it is there all the same
+    box.remove(rule)
+    assert box.get(f"/datasets/{dataset}/datafiles/a.fits/").json()["size"] == 7
+    assert name in [one["name"] for one in box.get("/datasets/").json()]
+
+
 @pytest.mark.parametrize("stores", [False, True])
 def test_a_cut_form_is_stored_only_by_a_server_told_to(
     box: Sandbox, dataset: str, stores: bool
