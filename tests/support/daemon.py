@@ -99,7 +99,14 @@ class Home:
         )
 
     def configure(self, values: Mapping[str, str] = QUICK) -> None:
-        """Write plain settings with `oort config set`."""
+        """Write plain settings: numbers into a new config.toml, others with `oort config set`."""
+        file = self.folder / "oort" / "config.toml"
+        if not file.exists():
+            # One file instead of one process for each.
+            file.parent.mkdir(mode=0o700, exist_ok=True)
+            file.write_text("".join(f"{key} = {value}\n" for key, value in values.items()))
+            file.chmod(0o600)
+            return
         for key, value in values.items():
             self.oort("config", "set", key, value)
 
