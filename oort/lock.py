@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 WAIT_S: Final = 3.0
 """A starting daemon tries so long: the one before it may be about to end (design.md §3)."""
 
+YIELD_S: Final = 2.5
+"""So long a lock whose file was deleted is left to a daemon that still runs: it looks once a second."""
+
 _TRY_EVERY_S: Final = 0.05
 _TELL_EVERY_S: Final = 0.01
 _TELLS_WITHIN: Final = 20
@@ -50,31 +53,59 @@ class QueueLock:
     """Holds the lock between `acquire` and `release`; a context manager.
 
     `was_left` tells of a lock that is held whether the one before was killed while it held it.
+    `is_known` says that the queue has been there before, so that its lock's file should be, too.
     """
 
-    def __init__(self, file: Path, holder: Holder) -> None:
+    def __init__(self, file: Path, holder: Holder, *, is_known: bool = False) -> None:
         self._file = file
         self._holder = holder
+        self._is_known = is_known
         self._descriptor: int | None = None
         self.was_left = False
 
     def acquire(self, *, wait_s: float = WAIT_S) -> None:
         """Take the lock, trying for `wait_s`; raise `LockedError` that names who has it."""
         make_private_folder(self._file.parent)
-        descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
         pause = threading.Event()
-        tries = max(1, round(wait_s / _TRY_EVERY_S))
-        for attempt in range(tries):
-            if _try_lock(descriptor, exclusive=True):
+        if self._is_known and not self._file.exists():
+            pause.wait(YIELD_S)
+        descriptor = _locked(self._file)
+        for _ in range(round(wait_s / _TRY_EVERY_S)):
+            if descriptor is not None:
                 break
-            if attempt + 1 == tries:
-                os.close(descriptor)
-                raise _refusal(self._file)
             pause.wait(_TRY_EVERY_S)
+            descriptor = _locked(self._file)
+        if descriptor is None:
+            raise _refusal(self._file)
         self.was_left = os.fstat(descriptor).st_size > 0
+        self._descriptor = descriptor
+        self._say_who(descriptor)
+
+    def keep(self) -> bool:
+        """See that the file is still the one that is held; where it was deleted, take a new one.
+
+        A lock is on the file, not on its name: who deletes it, to mend a daemon that seems stuck,
+        lets a second one start. Asked once a second. False: somebody else has the queue.
+        """
+        if self._descriptor is None or _is_at(self._file, self._descriptor):
+            return True
+        pause = threading.Event()
+        for _ in range(_TELLS_WITHIN):
+            try:
+                descriptor = _locked(self._file)
+            except OSError:
+                return True  # no folder, or no space: nobody else can take it either
+            if descriptor is not None:
+                self._descriptor, before = descriptor, self._descriptor
+                self._say_who(descriptor)
+                os.close(before)
+                return True
+            pause.wait(_TRY_EVERY_S)  # it may be one who only asks
+        return False
+
+    def _say_who(self, descriptor: int) -> None:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, json.dumps(asdict(self._holder)).encode())
-        self._descriptor = descriptor
 
     def release(self) -> None:
         """Give the lock back; the file stays, because removing it would race with a starter."""
@@ -153,6 +184,23 @@ def _refusal(file: Path) -> LockedError:
         if is_daemon
         else "try again when it is done",
     )
+
+
+def _locked(file: Path) -> int | None:
+    """Lock the file of that name, made where it is missing; None while somebody else has it."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    if _try_lock(descriptor, exclusive=True) and _is_at(file, descriptor):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _is_at(file: Path, descriptor: int) -> bool:
+    """Tell whether the open file is the one that has the name now."""
+    try:
+        return os.path.samestat(file.stat(), os.fstat(descriptor))
+    except OSError:
+        return False
 
 
 def _try_lock(descriptor: int, *, exclusive: bool) -> bool:

@@ -86,7 +86,9 @@ class Daemon:
             started_at=iso(self._clock.now()) or "",
             version=oort.__version__,
         )
-        with QueueLock(self._locations.lock_file, holder) as self._lock:
+        self._database = Database.at(self._settings_at_start.database_url(self._locations))
+        is_known = self._database.file is not None and self._database.exists
+        with QueueLock(self._locations.lock_file, holder, is_known=is_known) as self._lock:
             previous = self._catch_signals()
             logging_setup.configure(self._settings_at_start, self._locations.logs_folder)
             try:
@@ -105,7 +107,6 @@ class Daemon:
 
     def _open_queue(self) -> None:
         """Check, restore where needed, migrate, and make what was in hand a doubt."""
-        self._database = Database.at(self._settings_at_start.database_url(self._locations))
         inspection = care.Inspection()
         if self._database.file is not None and is_network(self._database.file.parent):
             raise QueueError(
@@ -242,6 +243,7 @@ class Daemon:
                 "dispatcher": self._dispatcher.is_alive,
                 "scheduler": self._jobs.is_alive,
                 "detection": self._detection.is_alive,
+                "workers": self._workers.are_alive,
             }
             dead = [name for name, lives in alive.items() if not lives]
             if dead:
@@ -328,6 +330,10 @@ class Daemon:
 
     def _beat(self) -> None:
         """Look at the clock, the files of settings and keys and the disk; tell what has changed."""
+        if not self._lock.keep():
+            self._grace_s = 0.0  # what is in hand is the other's to settle
+            self._fail(f"{self._locations.lock_file} was deleted, and another has the queue now")
+            return
         if self._upkeep.follow_clock():
             self._jobs.after_clock_step(self._clock.now())
             self._wake()

@@ -246,7 +246,8 @@ def _here(locations: Locations, command: str, arguments: dict[str, Any]) -> dict
             return {"paused": False}
         return {"moved": 0, "refused": ["there is no queue yet: the daemon has never run"]}
     clock = SystemClock()
-    with QueueLock(locations.lock_file, Holder(os.getpid(), command)):
+    is_known = database.file is not None and database.exists
+    with QueueLock(locations.lock_file, Holder(os.getpid(), command), is_known=is_known):
         host = queue_host(database, settings.host)
         opened = OpenQueue(database, host=host, clock=clock, may_migrate=not database.exists)
         try:

@@ -117,8 +117,8 @@ class Workers:
                 thread = threading.Thread(
                     target=self._run, name=f"worker-{len(self._threads) + 1}", daemon=True
                 )
-                self._threads.append(thread)
                 thread.start()
+                self._threads.append(thread)
         for _ in range(max(0, -more)):
             self._handed_out.put(_STOP)
 
@@ -126,6 +126,12 @@ class Workers:
     def count(self) -> int:
         """How many threads there are to be."""
         return self._wanted
+
+    @property
+    def are_alive(self) -> bool:
+        """Whether every thread runs that was not told to end: they take themselves off the list."""
+        with self._lock:
+            return all(thread.is_alive() for thread in self._threads)
 
     @property
     def room(self) -> int:

@@ -126,3 +126,43 @@ def test_what_a_newer_version_wrote_of_itself_is_still_a_holder(file: Path) -> N
         file.write_text('{"pid": 1, "role": "daemon", "mood": "new"}')
 
         assert daemon_of(file) == Holder(pid=1, role="daemon")
+
+
+def test_a_file_that_was_deleted_is_made_and_held_anew(file: Path) -> None:
+    with lock(file) as held:
+        assert held.keep()
+        file.unlink()
+        assert holder_of(file) is None
+
+        assert held.keep()
+
+        assert daemon_of(file) is not None
+        with pytest.raises(LockedError):
+            lock(file).acquire(wait_s=0.1)
+
+
+def test_who_finds_another_in_its_place_does_not_hold_the_queue_any_more(file: Path) -> None:
+    with lock(file) as held:
+        file.unlink()
+        with holding("lock", file, "daemon"):
+            assert not held.keep()
+
+
+def test_a_folder_that_is_gone_is_nobody_elses(file: Path) -> None:
+    with lock(file) as held:
+        file.unlink()
+        file.parent.rmdir()
+
+        assert held.keep()
+
+
+def test_a_deleted_file_of_a_queue_that_is_there_is_left_to_its_daemon(file: Path) -> None:
+    with lock(file) as held:
+        file.unlink()
+        mending = threading.Timer(1, held.keep)
+        mending.start()
+        try:
+            with pytest.raises(LockedError):
+                QueueLock(file, Holder(os.getpid(), "daemon"), is_known=True).acquire(wait_s=0.1)
+        finally:
+            mending.join()
