@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from tests.support.sandbox import Sandbox
@@ -121,19 +121,23 @@ class Home:
         """What the daemon says on stderr, all lives of it."""
         return self.folder / "daemon.stderr"
 
-    def start(self, *, wait: bool = True) -> None:
-        """Start the daemon; return when it runs."""
+    def start(self, *, wait: bool = True, under: Sequence[str] = ()) -> None:
+        """Start the daemon, run by another program (`under`) where there is one; return when it runs."""
         self._told_before = self.log_file.stat().st_size if self.log_file.exists() else 0
         with self.log_file.open("ab") as stderr:
             self.daemon = subprocess.Popen(
-                [sys.executable, "-m", "oort", "start"],
+                [*under, sys.executable, "-m", "oort", "start"],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
                 stderr=stderr,
             )
         if wait:
-            wait_until(self._runs, timeout_s=40, what=self.told)
+            self.wait_for_start()
+
+    def wait_for_start(self) -> None:
+        """Return when the daemon says that it runs."""
+        wait_until(self._runs, timeout_s=40, what=self.told)
 
     def _runs(self) -> bool:
         assert self.daemon is not None
