@@ -4,6 +4,7 @@
 # A line "command package what-for" is added here together with its first test.
 set -u
 needs=(
+  "strace strace the tests that kill, or refuse a write, at a chosen system call"
   "curl curl the examples of docs/sandbox.md"
 )
 missing=0

@@ -106,9 +106,7 @@ class Sandbox:
         self._end()
 
     def _end(self) -> int:
-        if self._control is not None:
-            self._control.close()
-            self._control = None
+        self._forget_connection()
         if self._process is None:
             return 0
         process, self._process = self._process, None
@@ -180,18 +178,30 @@ class Sandbox:
 
     def _switch(self, method: str, path: str, body: Any = None) -> Any:
         # One kept connection: it goes on working while new ones are refused.
+        content = None if body is None else json.dumps(body).encode()
         with self._lock:
-            if self._control is None:
-                self._control = http.client.HTTPConnection(
-                    "127.0.0.1", self.port, timeout=_ANSWER_S
-                )
-            content = None if body is None else json.dumps(body).encode()
-            headers = {"Content-Type": "application/json"}
-            self._control.request(method, f"/_faults/{path}", content, headers)
-            reply = self._control.getresponse()
-            answer = reply.read()
+            try:
+                reply, answer = self._ask(method, path, content)
+            except http.client.RemoteDisconnected:  # it was idle for too long
+                self._forget_connection()
+                reply, answer = self._ask(method, path, content)
         assert reply.status < 300, f"{method} /_faults/{path}: {reply.status} {answer!r}"
         return json.loads(answer) if answer else None
+
+    def _ask(
+        self, method: str, path: str, content: bytes | None
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        if self._control is None:
+            self._control = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_ANSWER_S)
+        headers = {"Content-Type": "application/json"}
+        self._control.request(method, f"/_faults/{path}", content, headers)
+        reply = self._control.getresponse()
+        return reply, reply.read()
+
+    def _forget_connection(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None
 
     # Plain requests of the API, to prepare and to look
 
@@ -234,6 +244,11 @@ class Sandbox:
     def telescopes(self, portal: str | None = None) -> list[dict[str, Any]]:
         """Return the telescopes of the account, or of a portal."""
         found = self.get(f"/{portal}/telescopes/" if portal else "/telescopes/").json()
+        return list(found["results"] if isinstance(found, dict) else found)
+
+    def datasets(self) -> list[dict[str, Any]]:
+        """Return the datasets of the account."""
+        found = self.get("/datasets/?page_size=1000").json()
         return list(found["results"] if isinstance(found, dict) else found)
 
     def upload(

@@ -1,0 +1,56 @@
+"""The queue's file as anybody may read it with SQLite: what its rows say, and whether it is sound."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SAFE: Final = ("done", "already synced")
+
+
+class FileRow(NamedTuple):
+    """What a row says of its file."""
+
+    path: str
+    status: str
+    substatus: str
+    may_be_stored: bool
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether Arcsecond.io is known to have the file."""
+        return self.substatus in SAFE
+
+
+def rows_of(file: Path) -> list[FileRow]:
+    """Return every row of a queue; none where it has no tables yet."""
+    try:
+        with closing(_opened(file)) as queue:
+            found = queue.execute("SELECT rel_path, status, substatus, may_be_stored FROM uploads")
+            return [FileRow(os.fsdecode(row[0]), row[1], row[2], bool(row[3])) for row in found]
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error) or "unable to open" in str(error):
+            return []
+        raise
+
+
+def is_sound(file: Path) -> bool:
+    """Tell whether SQLite's thorough check finds nothing wrong."""
+    with closing(_opened(file)) as queue:
+        return bool(queue.execute("PRAGMA integrity_check").fetchall() == [("ok",)])
+
+
+def tables_of(file: Path) -> set[str]:
+    """Return the names of the tables."""
+    with closing(_opened(file)) as queue:
+        found = queue.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        return {str(name) for (name,) in found}
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)
