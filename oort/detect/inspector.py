@@ -33,6 +33,8 @@ class Findings:
     writer: bool | None
     structure: Structure | None
     """None where the format must be read to its end: ask the `Inspector`."""
+    hollow: bool = False
+    """The last bytes that the format asks for were never written."""
 
 
 def look_into(bounds: Bounds, version: FileVersion, *, network: bool) -> Findings:
@@ -54,9 +56,23 @@ def look_into(bounds: Bounds, version: FileVersion, *, network: bool) -> Finding
         source = FileSource(fd, found.st_size)
         slow = formats.recognise(source) in formats.SLOW
         structure = None if slow else formats.inspect(source, path)
+        # Beyond what is needed there may be padding that nobody wrote.
+        needed = structure.needed if structure is not None else None
+        hollow = _ends_in_hole(fd, min(needed or found.st_size, found.st_size))
     finally:
         os.close(fd)
-    return Findings(FileVersion.of(path, found), writer, structure)
+    return Findings(FileVersion.of(path, found), writer, structure, hollow=hollow)
+
+
+def _ends_in_hole(fd: int, end: int) -> bool:
+    """Tell whether the byte before `end` was never written (lseek(2), SEEK_HOLE); no data is read.
+
+    `truncate` to a final size leaves a hole; so does fallocate(2), whose blocks are unwritten ones.
+    """
+    try:
+        return os.lseek(fd, end - 1, os.SEEK_HOLE) == end - 1
+    except (OSError, AttributeError):  # an empty file, a file system or a system without it
+        return False
 
 
 class Inspector:

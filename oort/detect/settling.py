@@ -208,8 +208,8 @@ class Settling:
 
     def _judge(self, entry: _Entry, now: float) -> Sighting | None:
         """Look into a file that is quiet, and do what the rule says."""
-        writer, structure = self._examine(entry)
-        signs = Signs(entry.closed, writer, self._whole(entry, structure))
+        writer, structure, hollow = self._examine(entry)
+        signs = Signs(entry.closed, writer, self._whole(entry, structure), hollow)
         if not entry.looked_into:
             entry.looked_into = True
             self.unjudged -= 1
@@ -232,25 +232,24 @@ class Settling:
             return None
         return structure.whole
 
-    def _examine(self, entry: _Entry) -> tuple[bool | None, Structure | None]:
-        """Return who writes, and the structure (None: it must be inspected).
+    def _examine(self, entry: _Entry) -> tuple[bool | None, Structure | None, bool]:
+        """Return who writes, the structure (None: it must be inspected), and whether it is hollow.
 
         Raises FileNotFoundError, OutsideRootError, NotRegularError.
         """
         if not entry.version.size:
-            return False, Structure(whole=False, reason="the file is empty")
+            return False, Structure(whole=False, reason="the file is empty"), False
         try:
             findings = look_into(self.bounds, entry.version, network=self.patience.network)
         except (FileNotFoundError, OutsideRootError, NotRegularError):
             raise
         except OSError as error:
             # The upload will say that it cannot be read, where a person sees it, and try again.
-            return None, Structure(reason=error.strerror or str(error))
+            return None, Structure(reason=error.strerror or str(error)), False
         if findings.version != entry.version:
-            return True, Structure()  # it changes just now: the next look sees that
-        if findings.structure is None:
-            return findings.writer, entry.slow
-        return findings.writer, findings.structure
+            return True, Structure(), False  # it changes just now: the next look sees that
+        structure = entry.slow if findings.structure is None else findings.structure
+        return findings.writer, structure, findings.hollow
 
     def _have_inspected(self, entry: _Entry, now: float) -> None:
         if not entry.inspecting:

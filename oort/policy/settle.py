@@ -15,6 +15,8 @@ CLOSED_AND_WHOLE_S: Final = 0.2
 """After a close event, for a file whose format proves it whole; only with the default `settle_s`."""
 CLOSED_S: Final = 1.0
 """After a close event, for any other file; only with the default `settle_s`."""
+HOLLOW_S: Final = 10.0
+"""Least wait for a file whose end was never written; only with the default `settle_s`."""
 NETWORK_S: Final = 10.0
 """Least wait on a network file system: attributes are cached, and mtime is the server's."""
 
@@ -62,6 +64,8 @@ class Signs:
     """Somebody has it open for writing; None: the kernel cannot tell."""
     whole: bool | None = None
     """Its format finds every byte that it announces; None: the format has nothing to say."""
+    hollow: bool = False
+    """Its last bytes are a hole: it may have been given its size before its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +134,14 @@ def _needed_s(look: Look, signs: Signs, patience: Patience) -> float:
 
     It is doubled where nothing but the quiet itself speaks for the file, and not shortened where
     the mtime may come from a clock that ticks in seconds (FAT: in two): a change within one tick
-    would show nowhere.
+    would show nowhere. A hollow file is whole by its header from the first moment on, and whoever
+    fills it may close it after each piece.
     """
     needed = quiet_s(signs, patience)
     if patience.is_set or patience.network:
         return needed
+    if signs.hollow:
+        return max(HOLLOW_S, patience.settle_s)
     if signs.closed:
         return needed if look.mtime_ns % _SECOND_NS else patience.settle_s
     return 2 * needed if signs.writer is None else needed

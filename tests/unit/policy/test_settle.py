@@ -91,6 +91,16 @@ def test_a_time_of_whole_seconds_does_not_shorten_the_wait() -> None:
     assert settle(begun, early, signs, Patience(settle_s=0.5, is_set=True)) == Settled()
 
 
+def test_a_file_whose_end_was_never_written_waits_for_it() -> None:
+    """A file of its final size is whole by its header, and closed perhaps after each piece."""
+    hollow = Signs(closed=True, writer=False, whole=True, hollow=True)
+
+    assert isinstance(settle(FIRST, later(9.9), hollow, DEFAULT), Wait)
+    assert settle(FIRST, later(10.0), hollow, DEFAULT) == Settled()
+    assert settle(FIRST, later(5.0), hollow, SET) == Settled()
+    assert isinstance(settle(FIRST, later(19.0), hollow, Patience(settle_s=20.0)), Wait)
+
+
 def test_a_set_time_is_kept_whatever_the_signs() -> None:
     signs = Signs(closed=True, writer=False, whole=True)
 
@@ -134,7 +144,13 @@ _seconds = st.floats(min_value=0, max_value=1e9, allow_nan=False)
 
 @given(
     _seconds,
-    st.builds(Signs, st.booleans(), st.none() | st.booleans(), st.none() | st.booleans()),
+    st.builds(
+        Signs,
+        st.booleans(),
+        st.none() | st.booleans(),
+        st.none() | st.booleans(),
+        hollow=st.booleans(),
+    ),
     st.builds(Patience, st.floats(0.1, 3600), st.booleans(), st.booleans(), st.floats(1, 604800)),
 )
 def test_every_wait_is_positive_and_bounded(quiet: float, signs: Signs, patience: Patience) -> None:
