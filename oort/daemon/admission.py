@@ -77,6 +77,7 @@ class Admission:
         self._outbox = Outbox(self._note, watch=watch)
         self._candidates: list[Candidate] = []
         self._renames: list[_Rename] = []
+        self._followed: list[RelPath] = []
         self._resumed = False
         self._not_before = 0.0
         self._failures = 0
@@ -93,6 +94,14 @@ class Admission:
     def offer_rename(self, before: RelPath, after: RelPath, version: FileVersion) -> None:
         """A file has another name now; `version` is what lies under the new one."""
         self._renames.append(_Rename(before, after, version))
+
+    def follow(self, rel_path: RelPath) -> None:
+        """Have a row that came back to settling looked after, whether its file is there or not."""
+        self._followed.append(rel_path)
+
+    def follow_all(self) -> None:
+        """Have every row that settles looked after, as after a start: none may be left alone."""
+        self._resumed = False
 
     def drop_offers(self) -> None:
         """Forget what was not asked yet: the watched folder is not there."""
@@ -117,7 +126,7 @@ class Admission:
         try:
             if not self._resumed:
                 self._resume(now)
-            if self._candidates or self._renames:
+            if self._candidates or self._renames or self._followed:
                 self._ask(now)
             self._failures = 0
         except QueueError as error:
@@ -133,7 +142,7 @@ class Admission:
 
     def asks_at(self) -> float | None:
         """Return when `ask` has something to do."""
-        asks = not self._resumed or self._candidates or self._renames
+        asks = not self._resumed or self._candidates or self._renames or self._followed
         return self._not_before if asks else None
 
     def tells_at(self) -> float | None:
@@ -149,14 +158,22 @@ class Admission:
 
     def _ask(self, now: float) -> None:
         paths = {candidate.version.rel_path for candidate in self._candidates}
-        paths |= {rename.before for rename in self._renames}
+        paths |= {rename.before for rename in self._renames} | set(self._followed)
         known = self._queue.known(self._watch, sorted(paths))
         renames, self._renames = self._renames, []
         candidates, self._candidates = self._candidates, []
+        followed, self._followed = self._followed, []
         for rename in renames:
             self._take_rename(rename, known.get(rename.before))
         for candidate in candidates:
             self._take(candidate, known.get(candidate.version.rel_path), now)
+        for rel_path in followed:
+            self._take_back(rel_path, known.get(rel_path), now)
+
+    def _take_back(self, rel_path: RelPath, row: KnownRow | None, now: float) -> None:
+        """Let a row settle as it is known: no event and no scan names a file that is gone."""
+        if row is not None and row.state == state.SETTLING and rel_path not in self._settling:
+            self._settling.add(row.version, now, closed=False, ask_first=self.first_scan)
 
     def _take(self, candidate: Candidate, row: KnownRow | None, now: float) -> None:
         version = candidate.version

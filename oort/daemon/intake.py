@@ -102,6 +102,7 @@ class Intake:
         self._thread = threading.Thread(target=self._run, name=f"intake-{watch.name}", daemon=True)
         self._scan_asked = threading.Event()
         self._changes: deque[tuple[Watch, IntakeOptions, Neighbours]] = deque()
+        self._followed: deque[RelPath] = deque()
 
         self._identity = root_identity
         self._has_arrived = False
@@ -166,7 +167,8 @@ class Intake:
         self._wake.set()
 
     def look_again(self, rel_path: bytes) -> None:
-        """Have one path looked at, as if an event had named it."""
+        """Have one path looked at, as if an event had named it; its row, if it settles, followed."""
+        self._followed.append(RelPath(rel_path))
         self._hints.put(self._prefix + rel_path, HintKind.CREATED)
 
     def reconfigure(self, watch: Watch, options: IntakeOptions, neighbours: Neighbours) -> None:
@@ -252,6 +254,8 @@ class Intake:
                 self._take_options(*self._changes.popleft())
             self._settle_anew(now)
             self._scans.begin_anew(now)
+        while self._followed:
+            self._admission.follow(self._followed.popleft())
         if self._scan_asked.is_set():
             self._scan_asked.clear()
             self._scans.want_full(now)
@@ -438,6 +442,7 @@ class Intake:
         )
         self._log.debug("watch.scanned", files=scan.files, folders=scan.folders)
         first, self._admission.first_scan = self._admission.first_scan, False
+        self._admission.follow_all()
         self._tell.on_scanned(first)
 
     def _interval_s(self) -> float:

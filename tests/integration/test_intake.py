@@ -15,12 +15,14 @@ from oort.clock import SystemClock
 from oort.daemon.intake import Callbacks, Intake, IntakeOptions, Neighbours
 from oort.errors import QueueError
 from oort.policy import state
+from oort.policy.outcome import Changed
 from oort.policy.state import State, Status, Substatus
 from oort.policy.version import RelPath
 from oort.queue.models import TRANSITIONS, UPLOADS
 from oort.values import FileVersion, Watch
 from tests.support.fakes import FakeClock
 from tests.support.formats import fits_bytes
+from tests.support.rows import claim, end
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
@@ -475,6 +477,26 @@ def test_one_path_can_be_looked_at_again(rig: Rig, root: Path) -> None:
     rig.pass_(3)
 
     assert rig.rows() == {"b.txt": state.PENDING, "deep/a.txt": state.PENDING}
+
+
+@pytest.mark.parametrize("how", ["named", "found by the next scan"])
+def test_a_row_that_came_back_to_settling_is_looked_after_when_its_file_is_gone(
+    rig: Rig, root: Path, how: str
+) -> None:
+    """It was deleted while it was sent: no event and no scan names it any more."""
+    rig.new(options=IntakeOptions(poll_s=3600 if how == "named" else 10))
+    (root / "a.txt").write_bytes(b"x")
+    rig.pass_(5)
+    (upload,) = claim(rig.opened, watches=("w",))
+    (root / "a.txt").unlink()
+    rig.pass_(30)
+    end(rig.opened, upload, Changed("the file changed while it was being sent"))
+    assert rig.rows() == {"a.txt": state.SETTLING}
+    if how == "named":
+        rig.intake.look_again(b"a.txt")
+    rig.pass_(30)
+
+    assert rig.rows() == {"a.txt": state.FILE_GONE}
 
 
 def test_a_scan_that_is_asked_for_comes_when_the_last_ones_cost_allows(
