@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick test-all check format bench docs clean
+.PHONY: help demo test quick test-all campaign soak check format bench docs clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed 's/:.*  ## /\t/' | expand -t 12
@@ -33,6 +33,12 @@ quick: $(VENV)/.installed-dev  ## the tests that take seconds
 test-all: $(VENV)/.installed-dev  ## every test, the soaks included
 	@tests/needs.sh
 	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST)
+
+campaign: $(VENV)/.installed-dev  ## bad nights from seeds of your own: make campaign SEED=4,5,6
+	OORT_TEST_SEEDS=$(or $(SEED),1,2,3) $(BIN)/python -m pytest -v tests/faults/test_campaign.py
+
+soak: $(VENV)/.installed-dev  ## twenty minutes of faults: do memory and open files stay flat?
+	OORT_TEST_SOAK_MINUTES=$(or $(MINUTES),20) $(BIN)/python -m pytest -s tests/faults/test_soak.py
 
 check: $(VENV)/.installed-dev  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
