@@ -8,12 +8,17 @@ with home_with(sandbox, tmp_path) as home:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import signal
+import sqlite3
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import tomlkit
 
 from tests.support.wait import wait_until
 
@@ -32,6 +37,8 @@ QUICK = {
     "stop_grace_s": "2",
 }
 """Settings that make a test quick; what is tested is the same."""
+
+_NUMBER: Final = re.compile(r"\d+(\.\d+)?")
 
 
 class Home:
@@ -99,16 +106,20 @@ class Home:
         )
 
     def configure(self, values: Mapping[str, str] = QUICK) -> None:
-        """Write plain settings: numbers into a new config.toml, others with `oort config set`."""
+        """Write plain settings into config.toml, as somebody with an editor does.
+
+        By hand and not by `oort config set`, which is tested elsewhere: a process for each setting
+        of each test is minutes of a test run.
+        """
         file = self.folder / "oort" / "config.toml"
-        if not file.exists():
-            # One file instead of one process for each.
-            file.parent.mkdir(mode=0o700, exist_ok=True)
-            file.write_text("".join(f"{key} = {value}\n" for key, value in values.items()))
-            file.chmod(0o600)
-            return
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        document = tomlkit.parse(file.read_text() if file.exists() else "")
         for key, value in values.items():
-            self.oort("config", "set", key, value)
+            document[key] = json.loads(value) if _NUMBER.fullmatch(value) else value
+        aside = file.with_suffix(".new")
+        aside.write_text(tomlkit.dumps(document))
+        aside.chmod(0o600)
+        aside.replace(file)
 
     def watch(self, folder: Path, *options: str, api: str = "sandbox") -> None:
         """Watch a folder, without a question."""
@@ -197,6 +208,9 @@ class Home:
         latest: dict[str, Any] = {}
 
         def reached() -> bool:
+            counts = self._counts()
+            if any(counts.get(status, 0) < count for status, count in by_status.items()):
+                return False  # a look into the file costs a hundredth of a command
             latest.update(self.status())
             found = latest["queue"]["by_status"]
             return all(found[status] >= count for status, count in by_status.items())
@@ -205,6 +219,18 @@ class Home:
             reached,
             timeout_s=timeout_s,
             every_s=0.1,
-            what=lambda: f"{latest.get('queue')} {latest.get('attention')}\n{self.told()}",
+            what=lambda: f"{self._counts()} {self.json('status')['attention']}\n{self.told()}",
         )
         return latest
+
+    def _counts(self) -> dict[str, int]:
+        """Return how many rows the queue's file has in each status."""
+        file = self.folder / "oort" / "oort.db"
+        with (
+            contextlib.suppress(sqlite3.Error),
+            contextlib.closing(
+                sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=5)
+            ) as queue,
+        ):
+            return dict(queue.execute("SELECT status, count(*) FROM uploads GROUP BY status"))
+        return {}
