@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.support.files import arrived, astropy_fits, make_fits
+from tests.support.files import BLOCK, arrived, astropy_fits, fits_bytes, make_fits
+from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.daemon import Home
     from tests.support.sandbox import Sandbox
 
@@ -72,4 +73,91 @@ def test_files_from_before_the_daemon_ran_arrive(
     home.start()
 
     home.wait_for(OK=10)
+    assert arrived(sandbox.files(), files)
+
+
+def test_every_file_ends_at_the_server_or_with_its_reason(
+    home: Home, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Each regular file that is neither hidden nor empty is OK, or Skipped or Error with a reason."""
+    folder = tmp_path / "dome"
+    for n in range(8):
+        make_fits(folder / f"good_{n}.fits", salt=n)
+    make_fits(folder / "deep/er/good.fits", salt=20)
+    make_fits(folder / "refused.fits", salt=21)
+    (folder / "cut.fits").write_bytes(fits_bytes(salt=22)[: 2 * BLOCK])
+    (folder / "notes.txt").write_text("clouds at 3 h")
+    for n in (1, 2):
+        make_fits(folder / "one name" / str(n) / "same.fits", salt=30 + n)
+    left_out = [make_fits(folder / ".cache" / "a.fits"), make_fits(folder / ".b.fits")]
+    left_out.append(folder / "empty.fits")
+    left_out[-1].touch()
+    sandbox.rule(
+        method="POST", path="/datafiles/", file="^refused", status=422, body={"file": "No"}
+    )
+    home.configure({"truncated_after_s": "2"})
+    home.watch(folder, "-d", "one dataset for all")
+    home.start()
+
+    home.wait_for(OK=11, Error=3)
+
+    rows = {row["path"]: row for row in home.json("uploads", "--limit", "0")}
+    there = {str(path) for path in folder.rglob("*") if path.is_file()} - set(map(str, left_out))
+    assert rows.keys() == there
+    for path, row in rows.items():
+        assert row["status"] == "OK" or row["error"], path
+    by_reason = {Path(path).name: row["substatus"] for path, row in rows.items() if row["error"]}
+    assert by_reason == {
+        "refused.fits": "error",
+        "cut.fits": "truncated file",
+        "same.fits": "name conflict",
+    }
+    assert {row["path"] for row in home.status()["attention"]} == {
+        path for path, row in rows.items() if row["status"] == "Error"
+    }
+
+
+def test_the_queue_drains_by_itself_when_the_cause_is_gone(
+    home: Home, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """After kill -9, lost events and a link that was down, everything arrives without anybody.
+
+    1. Files are written while the daemon is dead, and it is started again.
+    2. It stands still (SIGSTOP) while a folder is moved in and files are renamed: then it goes on.
+    3. The server is away while more are written; the daemon is killed and started meanwhile.
+    4. The server is back: all arrive, once each, and nobody has typed anything.
+    """
+    folder = tmp_path / "dome"
+    files = [make_fits(folder / "a.fits")]
+    home.watch(folder)
+    home.start()
+    home.wait_for(OK=1)
+
+    home.kill()
+    files += [make_fits(folder / "dead" / f"{n}.fits", salt=10 + n) for n in range(5)]
+    home.start()
+    home.signal(signal.SIGSTOP)
+    for n in range(5):
+        aside = make_fits(tmp_path / "aside" / f"moved_{n}.fits.tmp", salt=20 + n)
+        aside.rename(aside.with_suffix(""))
+    (tmp_path / "aside").rename(folder / "moved in")
+    files += sorted((folder / "moved in").iterdir())
+    home.signal(signal.SIGCONT)
+    home.wait_for(OK=len(files))
+
+    sandbox.stop()
+    files += [make_fits(folder / f"away_{n}.fits", salt=30 + n) for n in range(5)]
+    wait_until(
+        lambda: home.status()["link"]["state"] == "offline",
+        timeout_s=40,
+        every_s=0.5,
+        what=home.told,
+    )
+    home.kill()
+    files += [make_fits(folder / f"away_{n}.fits", salt=30 + n) for n in range(5, 10)]
+    home.start()
+    home.wait_for(New=10)
+    sandbox.start()
+
+    home.wait_for(OK=len(files))
     assert arrived(sandbox.files(), files)

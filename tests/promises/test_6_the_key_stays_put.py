@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.support.files import make_fits
+from tests.support.raw_server import RawServer
+from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
     from tests.support.daemon import Home
@@ -66,3 +68,27 @@ def test_everything_of_ours_is_for_its_owner_alone(home: Home, tmp_path: Path) -
     ]
 
     assert open_to_others == []
+
+
+def test_the_key_goes_to_the_configured_server_alone(
+    home: Home, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Wherever the server redirects to, nobody there hears of the key: nobody there is asked."""
+    folder = tmp_path / "dome"
+    folder.mkdir()
+    home.watch(folder)
+    with RawServer(lambda connection: connection.read_head()) as elsewhere:
+        for n, status in enumerate((301, 302, 303, 307, 308)):
+            location = {"Location": f"{elsewhere.url}/datafiles/"}
+            sandbox.rule(path="/", status=status, headers=location, times=3, skip=3 * n)
+        make_fits(folder / "a.fits")
+        home.start()
+        wait_until(
+            lambda: "API address" in str(home.json("status", folder / "a.fits")),
+            timeout_s=40,
+            every_s=0.5,
+            what=home.told,
+        )
+        sandbox.clear()
+        home.wait_for(OK=1)
+        assert elsewhere.accepted == 0
