@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import threading
-from dataclasses import asdict, dataclass, fields
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Final
 
 from oort.errors import LockedError
@@ -44,6 +45,8 @@ class Holder:
     host: str = ""
     started_at: str = ""
     version: str = ""
+    trouble: str = ""
+    """What the daemon cannot write into its queue, because the queue cannot be written."""
 
 
 _SOMEBODY: Final = Holder(pid=0, role="daemon")
@@ -103,9 +106,19 @@ class QueueLock:
             pause.wait(_TRY_EVERY_S)  # it may be one who only asks
         return False
 
+    def tell(self, trouble: str | None) -> None:
+        """Have `oort status` know of a trouble that the queue itself cannot tell; None: there is none."""
+        if self._descriptor is None or (trouble or "") == self._holder.trouble:
+            return
+        self._holder = replace(self._holder, trouble=trouble or "")
+        with suppress(OSError):
+            self._say_who(self._descriptor)
+
     def _say_who(self, descriptor: int) -> None:
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, json.dumps(asdict(self._holder)).encode())
+        content = json.dumps(asdict(self._holder)).encode()
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, content)
+        os.ftruncate(descriptor, len(content))
 
     def release(self) -> None:
         """Give the lock back; the file stays, because removing it would race with a starter."""

@@ -337,6 +337,7 @@ class Daemon:
         if self._upkeep.follow_clock():
             self._jobs.after_clock_step(self._clock.now())
             self._wake()
+        self._lock.tell(self._trouble_of_queue())
         self._following.look()
         if self._disk.look():
             log.warning("disk.changed", text=self._disk.warning or "there is space again")
@@ -350,6 +351,9 @@ class Daemon:
         said = self._warnings.said()
         if self._disk.warning:
             said.append(self._disk.warning)
-        if self._opened.writer.trouble:
-            said.append(f"the queue cannot be written: {self._opened.writer.trouble}")
-        return said
+        trouble = self._trouble_of_queue()
+        return [*said, trouble] if trouble else said
+
+    def _trouble_of_queue(self) -> str | None:
+        trouble = self._opened.writer.trouble
+        return f"the queue cannot be written: {trouble}" if trouble else None

@@ -142,14 +142,18 @@ def _daemon(
         "started_at": holder.started_at if holder else None,
         "version": holder.version if holder else None,
         "paused": bool(notes.get("paused")),
-        "warnings": sorted(_warnings(told, disk)) if holder else [],
+        "warnings": sorted(_warnings(told, disk, holder)) if holder else [],
     }
 
 
-def _warnings(told: dict[str, Any], disk: StateDisk) -> set[str]:
-    """Return the daemon's warnings; that of a full disk is found here, where it cannot be written."""
+def _warnings(told: dict[str, Any], disk: StateDisk, holder: Holder) -> set[str]:
+    """Return the daemon's warnings, those of a disk that takes none included.
+
+    That it is full is found here; that it fails, the daemon says in the file of its lock.
+    """
     disk.look()
-    return {*told.get("warnings", []), *([disk.warning] if disk.warning else [])}
+    beside = (disk.warning, holder.trouble)
+    return {*told.get("warnings", []), *(one for one in beside if one)}
 
 
 def row_document(view: View, row: RowMapping) -> dict[str, Any]:

@@ -166,3 +166,16 @@ def test_a_deleted_file_of_a_queue_that_is_there_is_left_to_its_daemon(file: Pat
                 QueueLock(file, Holder(os.getpid(), "daemon"), is_known=True).acquire(wait_s=0.1)
         finally:
             mending.join()
+
+
+def test_a_trouble_is_told_in_the_file_until_it_is_over(file: Path) -> None:
+    with lock(file) as held:
+        held.tell("the queue cannot be written: disk I/O error")
+        told = daemon_of(file)
+        assert told is not None
+        assert told.trouble == "the queue cannot be written: disk I/O error"
+
+        held.tell(None)
+        assert daemon_of(file) == Holder(
+            os.getpid(), "daemon", "dome-pc", "2026-11-22T20:00:00Z", "5.0"
+        )
