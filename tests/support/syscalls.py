@@ -11,13 +11,12 @@ import re
 import shutil
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.daemon import Home
 
 SYNCS: Final = "fdatasync,fsync,rename,renameat,renameat2"
@@ -40,7 +39,7 @@ def needs_strace() -> None:
 
 def under_strace(log: Path, *options: str) -> list[str]:
     """Return the words that run a command under strace, which writes to `log`."""
-    return ["strace", "-D", "-f", "-qq", "-o", str(log), *options]
+    return ["strace", "-D", "-I2", "-f", "-qq", "-o", str(log), *options]
 
 
 def delayed_syncs(log: Path, *, before: bool) -> list[str]:
@@ -69,3 +68,11 @@ def killed_at_sync(home: Home, log: Path, number: int, *, within_s: float = 60.0
         time.sleep(0.002)
     home.kill()
     return True
+
+
+def tracer_of(pid: int) -> int:
+    """Return the process that traces another one; ending it lets that one go on untouched."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("TracerPid:"):
+            return int(line.split()[1])
+    raise AssertionError(f"nobody traces {pid}")
