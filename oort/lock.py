@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Final
 
-from oort.errors import LockedError
-from oort.locations import make_private_folder
+from oort.errors import LockedError, QueueError
+from oort.locations import make_private, make_private_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,8 +67,24 @@ class QueueLock:
         self.was_left = False
 
     def acquire(self, *, wait_s: float = WAIT_S) -> None:
-        """Take the lock, trying for `wait_s`; raise `LockedError` that names who has it."""
-        make_private_folder(self._file.parent)
+        """Take the lock, trying for `wait_s`; raise `LockedError` that names who has it.
+
+        Raises `QueueError` where the state folder cannot be written.
+        """
+        try:
+            make_private_folder(self._file.parent)
+            descriptor = self._take(wait_s)
+            self.was_left = os.fstat(descriptor).st_size > 0
+            self._descriptor = descriptor
+            self._say_who(descriptor)
+        except OSError as error:
+            self._let_go()
+            raise QueueError(
+                f"{self._file} cannot be written: {error.strerror or error}",
+                hint="its folder must be yours, be writable and have space",
+            ) from error
+
+    def _take(self, wait_s: float) -> int:
         pause = threading.Event()
         if self._is_known and not self._file.exists():
             pause.wait(YIELD_S)
@@ -80,9 +96,7 @@ class QueueLock:
             descriptor = _locked(self._file)
         if descriptor is None:
             raise _refusal(self._file)
-        self.was_left = os.fstat(descriptor).st_size > 0
-        self._descriptor = descriptor
-        self._say_who(descriptor)
+        return descriptor
 
     def keep(self) -> bool:
         """See that the file is still the one that is held; where it was deleted, take a new one.
@@ -100,7 +114,8 @@ class QueueLock:
                 return True  # no folder, or no space: nobody else can take it either
             if descriptor is not None:
                 self._descriptor, before = descriptor, self._descriptor
-                self._say_who(descriptor)
+                with suppress(OSError):  # a full disk: it is held all the same
+                    self._say_who(descriptor)
                 os.close(before)
                 return True
             pause.wait(_TRY_EVERY_S)  # it may be one who only asks
@@ -115,22 +130,29 @@ class QueueLock:
             self._say_who(self._descriptor)
 
     def _say_who(self, descriptor: int) -> None:
+        """Write who holds it over what is there: where that fails, the file tells of a kill as before."""
         content = json.dumps(asdict(self._holder)).encode()
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.write(descriptor, content)
         os.ftruncate(descriptor, len(content))
+        make_private(descriptor)
 
     def release(self) -> None:
         """Give the lock back; the file stays, because removing it would race with a starter."""
         if self._descriptor is not None:
             self.say_it_is_done()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
     def say_it_is_done(self) -> None:
         """Have the next holder know that the queue was left in order; the lock is still held."""
         if self._descriptor is not None:
-            os.ftruncate(self._descriptor, 0)
+            with suppress(OSError):  # a disk that has become read-only: then the next start asks
+                os.ftruncate(self._descriptor, 0)
 
     def __enter__(self) -> QueueLock:
         self.acquire()

@@ -53,7 +53,6 @@ log = structlog.get_logger("oort.daemon")
 
 BEAT_S: Final = 1.0
 _HOUR_S: Final = 3600.0
-_DAY_S: Final = 86_400.0
 
 
 class Daemon:
@@ -147,7 +146,13 @@ class Daemon:
         self._throttle = TokenBucket(None, monotonic=clock.monotonic)
         self._traffic = Traffic(clock)
         self._disk = StateDisk(self._locations.state_folder)
-        self._upkeep = Upkeep(self._database, store, clock, self._locations.backups_folder)
+        self._upkeep = Upkeep(
+            self._database,
+            store,
+            clock,
+            self._locations.backups_folder,
+            on_damage=self._opened.fail,
+        )
         self._detection = Detection(
             store,
             clock,
@@ -220,7 +225,7 @@ class Daemon:
             Job("bandwidth", lambda: 15.0, self._following.set_rate),
             Job("idle", lambda: 10.0, self._idle.run),
             Job("copy", lambda: _HOUR_S, self._upkeep.copy_queue, at_once=True),
-            Job("prune", lambda: _DAY_S, lambda: self._upkeep.prune(self._following.settings)),
+            Job("prune", lambda: _HOUR_S, lambda: self._upkeep.prune(self._following.settings)),
         )
 
     def _start(self) -> None:
@@ -339,6 +344,7 @@ class Daemon:
             self._wake()
         self._lock.tell(self._trouble_of_queue())
         self._following.look()
+        self._opened.look()
         if self._disk.look():
             log.warning("disk.changed", text=self._disk.warning or "there is space again")
             self._wake()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from oort.errors import LockedError, OortError
-from oort.locations import make_private_folder, write_private_file
+from oort.locations import write_private_file
 from oort.lock import Holder, QueueLock, daemon_of
 from oort.policy.version import FileVersion, RelPath
 
@@ -67,11 +67,17 @@ def ask(
                 raise
             # A daemon has started meanwhile: it is the one to ask.
     request = Request(secrets.token_hex(8), command, arguments)
-    folder = make_private_folder(locations.control_folder)
+    folder = locations.control_folder
     asked = folder / f"{request.id}{_REQUEST}"
     answered = folder / f"{request.id}{_ANSWER}"
     content = json.dumps({"command": command, "arguments": arguments}).encode()
-    write_private_file(asked, content)
+    try:
+        write_private_file(asked, content)
+    except OSError as error:
+        raise OortError(
+            f"the daemon cannot be asked, {folder} cannot be written: {error.strerror or error}",
+            hint="nothing was done; it must be writable and have space",
+        ) from error
     try:
         answer = _wait_for(asked, answered, content, locations, timeout_s)
     finally:
@@ -236,11 +242,13 @@ def _here(locations: Locations, command: str, arguments: dict[str, Any]) -> dict
     """Carry a command out in this process, under the daemon's lock."""
     from oort.clock import SystemClock
     from oort.queue.database import Database
-    from oort.queue.opening import OpenQueue, queue_host
+    from oort.queue.opening import OpenQueue, queue_host, require_no_copy
     from oort.settings import load
 
     settings = load(locations.config_file)
     database = Database.at(settings.database_url(locations))
+    if not database.exists:
+        require_no_copy(database, locations.backups_folder)
     if not database.exists and command not in _CREATES:
         if command == "resume":
             return {"paused": False}

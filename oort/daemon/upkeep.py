@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -9,8 +10,11 @@ import structlog
 
 from oort.daemon.clockstep import StepWatch
 from oort.queue import care
+from oort.queue.database import is_damaged, reason_of
+from oort.queue.space import has_room_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from oort.clock import Clock
@@ -26,12 +30,22 @@ _DAY: Final = timedelta(days=1)
 class Upkeep:
     """Each method is a job, or part of one; all may take a second."""
 
-    def __init__(self, database: Database, store: Queue, clock: Clock, backups: Path) -> None:
+    def __init__(
+        self,
+        database: Database,
+        store: Queue,
+        clock: Clock,
+        backups: Path,
+        *,
+        on_damage: Callable[[str], None],
+    ) -> None:
         self._database = database
         self._store = store
         self._clock = clock
         self._backups = backups
+        self._on_damage = on_damage
         self._steps = StepWatch(clock)
+        self._steps_since_pruned = StepWatch(clock)
 
     def follow_clock(self) -> bool:
         """Re-base every wait if the wall clock stepped; tell whether it did."""
@@ -48,14 +62,34 @@ class Upkeep:
         self._store.clamp_waits(self._clock.now() + longest)
 
     def copy_queue(self) -> None:
-        """Copy the queue when the newest copy is a day old: asked hourly, so restarts delay nothing."""
+        """Copy the queue when the newest copy is a day old: asked hourly, so restarts delay nothing.
+
+        A copy reads the whole queue, so it finds damage where nothing else has looked for years.
+        """
         file, now = self._database.file, self._clock.now()
-        if file is not None and care.copy_is_due(self._backups, now):
+        if file is None or not care.copy_is_due(self._backups, now):
+            return
+        try:
+            if not has_room_for(file, self._backups):
+                log.warning("queue.not_copied", reason="there is too little space for a copy")
+                return
             made = care.make_copy(file, self._backups, now)
-            log.info("queue.copied", file=made.name)
+        except (sqlite3.Error, OSError) as error:
+            log.warning("queue.not_copied", reason=reason_of(error))
+            if is_damaged(error):
+                self._on_damage(f"the queue is damaged: {reason_of(error)}")
+            return
+        log.info("queue.copied", file=made.name)
 
     def prune(self, settings: Settings) -> None:
-        """Remove the history of what ended more than `history_days` ago."""
+        """Remove the history of what ended more than `history_days` ago; asked hourly.
+
+        Not where the clock stepped in the last hour: one that is years ahead for a moment would
+        cost all of it.
+        """
+        if self._steps_since_pruned.step() is not None:
+            log.info("queue.not_pruned", reason="the clock was set")
+            return
         before = self._clock.now() - timedelta(days=settings.history_days)
         pruned = self._store.change(lambda connection: care.prune(connection, before))
         if pruned:

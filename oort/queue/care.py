@@ -7,6 +7,7 @@ know is in doubt afterwards: asked for, not sent again.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import delete, select, update
@@ -32,6 +33,7 @@ _LOG_LOST: Final = (
     "the queue lost its log, and with it what was done last: the server is asked what it has"
 )
 _SQLITE: Final = b"SQLite format 3\x00"
+_COPY_NAME: Final = "oort-%Y%m%dT%H%M%SZ.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +57,48 @@ def inspect(
 
     The caller holds the lock and nothing has the file open. A large file that was closed in order
     and that nobody found malformed is not read through (that takes about a second a million rows).
+    One that is gone while copies of it are there was deleted: a first start has none.
     """
-    if not file.exists() or not _is_suspect(file, backups, always_below) or is_sound(file):
-        _suspicion(file).unlink(missing_ok=True)
-        return _look_for_log(file) if was_killed else Inspection()
-    aside = file.with_name(f"{file.name}.damaged-{now:%Y%m%dT%H%M%SZ}")
+    if file.is_dir():
+        raise QueueError(
+            f"the queue {file} is a folder", hint="move it away: the newest copy is used then"
+        )
+    if not file.exists():
+        return _restore_what_is_gone(file, backups, now)
+    was_suspected = _suspicion(file).exists()
+    if _is_suspect(file, backups, always_below) and not is_sound(file):
+        aside = _set_aside(file, now)
+        return _restore(file, backups, now, f"the queue was damaged and is set aside as {aside}")
+    _suspicion(file).unlink(missing_ok=True)
+    if was_suspected:
+        return Inspection(knows_less=True)
+    return _look_for_log(file) if was_killed else Inspection()
+
+
+def _restore_what_is_gone(file: Path, backups: Path, now: datetime) -> Inspection:
+    is_left = any(file.with_name(file.name + suffix).exists() for suffix in _BESIDE)
+    if not is_left and not copies(backups, now):
+        return Inspection()
+    words = "the queue was gone"
+    if is_left:
+        words = f"{words}, what was left of it is set aside as {_set_aside(file, now)}"
+    return _restore(file, backups, now, words)
+
+
+def _set_aside(file: Path, now: datetime) -> str:
+    """Rename a queue with all that belongs to it; return its new name, which nothing had before."""
+    stem = f"{file.name}.damaged-{now:%Y%m%dT%H%M%SZ}"
+    names = (stem if not turn else f"{stem}-{turn}" for turn in count())
+    aside = next(name for name in names if not list(file.parent.glob(f"{name}*")))
     for suffix in ("", *_BESIDE):
         part = file.with_name(file.name + suffix)
         if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
-    words = f"the queue was damaged and is set aside as {aside.name}"
-    candidate = next((one for one in copies(backups) if _is_usable(one)), None)
+            part.rename(part.with_name(aside + suffix))
+    return aside
+
+
+def _restore(file: Path, backups: Path, now: datetime, words: str) -> Inspection:
+    candidate = next((one for one in copies(backups, now) if _is_usable(one)), None)
     if candidate is not None:
         copy(candidate, file)
         words = f"{words}; the copy {candidate.name} is used"
@@ -108,21 +141,30 @@ def _is_suspect(file: Path, backups: Path, always_below: int) -> bool:
     with file.open("rb") as start:
         head = start.read(len(_SQLITE))
     if not head:  # made, and not yet written; or emptied by a power cut
-        return bool(copies(backups))
+        return has_copies(backups)
     was_left_open = file.with_name(file.name + "-wal").exists()
     is_small = file.stat().st_size < always_below
     return is_small or was_left_open or head != _SQLITE or _suspicion(file).exists()
 
 
-def copies(backups: Path) -> list[Path]:
-    """Return the nightly copies, newest first."""
-    found = sorted(backups.glob("oort-*.db"), reverse=True) if backups.is_dir() else []
-    return [path for path in found if path.is_file()]
+def copies(backups: Path, now: datetime) -> list[Path]:
+    """Return the nightly copies, newest first.
+
+    One from the future was made while the clock was wrong, and comes after all others.
+    """
+    latest = f"{now:{_COPY_NAME}}"
+    found = [path for path in backups.glob("oort-*.db") if path.is_file()]
+    return sorted(found, key=lambda path: (path.name <= latest, path.name), reverse=True)
+
+
+def has_copies(backups: Path) -> bool:
+    """Tell whether there was a queue here before."""
+    return next(backups.glob("oort-*.db"), None) is not None
 
 
 def copy_is_due(backups: Path, now: datetime) -> bool:
     """Tell whether the newest copy is a day old, or there is none."""
-    newest = next(iter(copies(backups)), None)
+    newest = next(iter(copies(backups, now)), None)
     if newest is None:
         return True
     age_s = now.timestamp() - newest.stat().st_mtime
@@ -131,9 +173,11 @@ def copy_is_due(backups: Path, now: datetime) -> bool:
 
 def make_copy(file: Path, backups: Path, now: datetime) -> Path:
     """Write tonight's copy and remove those beyond the newest three; return it."""
-    target = backups / f"oort-{now:%Y%m%dT%H%M%SZ}.db"
+    for half in backups.glob("*.part"):  # of a daemon that was killed meanwhile
+        half.unlink(missing_ok=True)
+    target = backups / f"{now:{_COPY_NAME}}"
     copy(file, target)
-    for old in copies(backups)[COPIES_KEPT:]:
+    for old in copies(backups, now)[COPIES_KEPT:]:
         old.unlink(missing_ok=True)
     return target
 

@@ -66,8 +66,8 @@ def writing_engine(database: Database) -> Engine:
     return engine
 
 
-def reading_engine(database: Database) -> Engine:
-    """Return an engine whose connections cannot write."""
+def reading_engine(database: Database, *, at_rest: bool = False) -> Engine:
+    """Return an engine whose connections cannot write; of a file `at_rest` nobody else does either."""
     if database.file is None:
         engine = create_engine(database.url, pool_pre_ping=True)
 
@@ -77,9 +77,10 @@ def reading_engine(database: Database) -> Engine:
 
         return engine
     # NullPool would open and close the file for each question, 0.3 ms apiece.
-    engine = create_engine(
-        database.url, poolclass=QueuePool, pool_size=4, max_overflow=60, pool_timeout=30
-    )
+    url = database.url
+    if at_rest:
+        url = f"sqlite:///{database.file.absolute().as_uri()}?mode=ro&immutable=1&uri=true"
+    engine = create_engine(url, poolclass=QueuePool, pool_size=4, max_overflow=60, pool_timeout=30)
     _prepare_sqlite(engine, begin="BEGIN", query_only=True)
     return engine
 
@@ -112,9 +113,36 @@ def _prepare_sqlite(engine: Engine, *, begin: str, query_only: bool) -> None:
 def schema_of(connection: Connection) -> str | None:
     """Return the schema's revision; None where there is no queue yet."""
     tables = set(connection.dialect.get_table_names(connection))
+    if connection.dialect.name == "sqlite":
+        _require_ours(connection.engine.url.database, tables)
     if "alembic_version" not in tables:
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _require_ours(file: object, tables: set[str]) -> None:
+    """Raise `QueueError` for a file with other tables and none of ours: it is somebody else's."""
+    if tables and "uploads" not in tables:
+        raise QueueError(
+            f"the file {file} is no queue of oort's: it holds {', '.join(sorted(tables)[:3])}",
+            hint="move it away: the newest copy of the queue is used then",
+        )
+
+
+def refuse_another(file: Path) -> None:
+    """Raise `QueueError` for the file of another application, before anything of it is changed.
+
+    Nobody has it open. What cannot be read is no matter here: opening it says why.
+    """
+    if not file.exists():
+        return
+    try:
+        with closing(_looked_at(file)) as connection:
+            found = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+            tables = {str(name) for (name,) in found}
+    except sqlite3.DatabaseError:
+        return
+    _require_ours(file, tables)
 
 
 def require_schema(connection: Connection) -> None:
@@ -193,20 +221,27 @@ def sync(path: Path) -> None:
 def is_sound(file: Path) -> bool:
     """Tell whether SQLite's own quick check finds nothing wrong with a file; changes nothing.
 
-    An empty file is none of ours. Opened read-only, because whoever closes a queue writes its WAL
-    into it, and a damaged one is to be set aside as it is; without a WAL as one that nobody writes,
-    because even a reader would make one. Raises `QueueError` where the file cannot be read at all:
+    An empty file is none of ours. Raises `QueueError` where the file cannot be read at all:
     that says nothing of what is in it.
     """
-    how = "mode=ro" if file.with_name(file.name + "-wal").exists() else "mode=ro&immutable=1"
     try:
-        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?{how}", uri=True)) as connection:
+        with closing(_looked_at(file)) as connection:
             found = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError as error:
         if is_damaged(error):
             return False
         raise QueueError(f"the queue {file} cannot be checked: {error}") from error
     return bool(found == ("ok",)) and file.stat().st_size > 0
+
+
+def _looked_at(file: Path) -> sqlite3.Connection:
+    """Open a file read-only, because whoever closes a queue writes its WAL into it.
+
+    A damaged one is to be set aside as it is. One without a WAL is opened as one that nobody
+    writes, because even a reader would make one.
+    """
+    how = "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "mode=ro&immutable=1"
+    return sqlite3.connect(f"{file.absolute().as_uri()}?{how}", uri=True)
 
 
 def on_damage(engine: Engine, call: Callable[[str], None]) -> None:
@@ -259,7 +294,7 @@ def opening(database: Database) -> Iterator[None]:
     except (OperationalError, OSError) as error:
         raise QueueError(
             f"the queue {where} cannot be opened: {reason_of(error)}",
-            hint="check that its folder exists, is yours and is writable",
+            hint="its folder must exist, be yours, be writable and have space",
         ) from error
     except DBAPIError as error:
         raise QueueError(f"the queue {where} cannot be used: {reason_of(error)}") from error

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import DBAPIError, OperationalError
+
 from oort.errors import QueueError
 from oort.queue import care
 from oort.queue.database import (
@@ -15,10 +17,12 @@ from oort.queue.database import (
     on_damage,
     opening,
     reading_engine,
+    refuse_another,
     require_schema,
     schema_of,
     writing_engine,
 )
+from oort.queue.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,6 +49,7 @@ class OpenQueue:
         self._database = database
         self._on_fatal = on_fatal
         if database.file is not None:
+            refuse_another(database.file)
             with opening(database):
                 make_private(database.file)
         # Who only asks needs neither of these, nor the logging that they bring along.
@@ -60,12 +65,22 @@ class OpenQueue:
                 self._note_damage()
             raise
         self.readers = reading_engine(database)
-        on_damage(self.readers, self._fail)
-        self.writer = Writer(writers, on_fatal=self._fail)
+        on_damage(self.readers, self.fail)
+        self.writer = Writer(writers, on_fatal=self.fail)
         self.writer.start()
+        self._place = None if database.file is None else Place(database.file, self._turns)
         self.queue = Queue(self.writer, self.readers, host=host, clock=clock)
 
-    def _fail(self, reason: str) -> None:
+    def look(self) -> None:
+        """See, about once a second, that the files are in their place: what is not is fatal."""
+        trouble = self._place.trouble() if self._place is not None else None
+        if trouble is not None:
+            self.fail(trouble)
+
+    def _turns(self) -> int:
+        return self.writer.turns
+
+    def fail(self, reason: str) -> None:
         """Tell that the file is malformed, in whatever thread that shows."""
         self._note_damage()
         if self._on_fatal is not None:
@@ -78,7 +93,11 @@ class OpenQueue:
                 care.suspect(self._database.file)
 
     def close(self) -> None:
-        """Write what is outstanding and let go of every connection."""
+        """Write what is outstanding and let go of every connection, the writer's last.
+
+        Who closes last writes the log into the file, and the writer is sure to have the right one.
+        """
+        self.readers.dispose()
         self.writer.stop()
         self.readers.dispose()
 
@@ -101,7 +120,7 @@ def readers_of(database: Database) -> Iterator[Engine | None]:
     if not database.exists:
         yield None
         return
-    engine = reading_engine(database)
+    engine = _reading_engine(database)
     try:
         with opening(database), engine.connect() as connection:
             is_made = schema_of(connection) is not None
@@ -110,6 +129,35 @@ def readers_of(database: Database) -> Iterator[Engine | None]:
         yield engine if is_made else None
     finally:
         engine.dispose()
+
+
+def _reading_engine(database: Database) -> Engine:
+    """Return an engine for questions, also for a queue at rest that cannot be prepared for a reader.
+
+    SQLite makes an index for the log even where there is none: not on a disk that is full or
+    read-only. Nobody writes then, and the file alone has everything.
+    """
+    engine = reading_engine(database)
+    if database.file is None or database.file.with_name(f"{database.file.name}-wal").exists():
+        return engine
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SELECT 1 FROM sqlite_schema LIMIT 1")
+    except OperationalError:
+        engine.dispose()
+        return reading_engine(database, at_rest=True)
+    except DBAPIError:
+        pass  # no queue at all: the next question says so in words
+    return engine
+
+
+def require_no_copy(database: Database, backups: Path) -> None:
+    """Raise `QueueError` where a queue that is not there was deleted: only a daemon restores it."""
+    if database.file is not None and not database.exists and care.has_copies(backups):
+        raise QueueError(
+            f"the queue {database.file} is gone",
+            hint="start the daemon, which goes on from the newest copy: `oort start`",
+        )
 
 
 def queue_host(database: Database, host: str) -> str:

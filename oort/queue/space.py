@@ -12,6 +12,12 @@ LEAST_BYTES: Final = 50 * 1024 * 1024
 """design.md §3, "Trouble on the machine itself"."""
 
 
+def has_room_for(file: Path, folder: Path) -> bool:
+    """Tell whether a copy of `file` in `folder` would leave the queue the space that it needs."""
+    disk = folder if folder.exists() else folder.parent
+    return shutil.disk_usage(disk).free >= file.stat().st_size + LEAST_BYTES
+
+
 class StateDisk:
     """Looks at the free space of the state folder's disk; asked once a second."""
 

@@ -49,6 +49,8 @@ class Writer:
         self._closing = threading.Lock()
         self.trouble: str | None = None
         """Why nothing can be written just now (a full disk); None while all is well."""
+        self.turns = 0
+        """How often its connection was opened, or closed because something went wrong."""
         self.commits = 0
         """Commits so far, each of them one fsync."""
 
@@ -154,6 +156,7 @@ class Writer:
     def _transact(self, changes: list[Change]) -> list[Any]:
         if self._connection is None:
             self._connection = self._engine.connect()
+            self.turns += 1
         with self._connection.begin():
             results = [change(self._connection) for change in changes]
         self.commits += 1
@@ -161,5 +164,6 @@ class Writer:
 
     def _drop_connection(self) -> None:
         if self._connection is not None:
+            self.turns += 1
             self._connection.close()
             self._connection = None

@@ -13,7 +13,7 @@ from oort.policy.state import Substatus
 from oort.queue import reads
 from oort.queue.database import Database, opening
 from oort.queue.moves import state_of
-from oort.queue.opening import queue_host, readers_of
+from oort.queue.opening import queue_host, readers_of, require_no_copy
 from oort.queue.space import StateDisk
 from oort.values import iso, printable
 
@@ -103,6 +103,7 @@ def asking(locations: Locations, settings: Settings) -> Iterator[tuple[Connectio
     """Open the queue for one look; the connection is None where there is no queue yet."""
     database = Database.at(settings.database_url(locations))
     host = queue_host(database, settings.host)
+    require_no_copy(database, locations.backups_folder)
     with ExitStack() as stack:
         connection: Connection | None = None
         notes: dict[str, Any] = {}

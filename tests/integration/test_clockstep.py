@@ -13,7 +13,7 @@ from oort.queue.database import Database, sqlite_url
 from oort.queue.opening import OpenQueue
 from oort.settings import Settings
 from tests.support.fakes import FakeClock
-from tests.support.rows import BUSY, claim, end, newest, settle, version
+from tests.support.rows import BUSY, STORED, claim, end, newest, settle, version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ def opened(tmp_path: Path, clock: FakeClock) -> Iterator[OpenQueue]:
 @pytest.fixture
 def upkeep(opened: OpenQueue, clock: FakeClock, tmp_path: Path) -> Upkeep:
     database = Database.at(sqlite_url(tmp_path / "oort.db"))
-    return Upkeep(database, opened.queue, clock, tmp_path / "backups")
+    return Upkeep(database, opened.queue, clock, tmp_path / "backups", on_damage=print)
 
 
 def test_time_that_passes_is_no_step(clock: FakeClock) -> None:
@@ -108,3 +108,43 @@ def test_a_daemon_that_starts_with_a_clock_from_the_past_waits_a_day_at_most(
     upkeep.clamp_waits(Settings())
 
     assert newest(opened, "a.fits")["next_attempt_at"] == clock.now() + timedelta(days=1)
+
+
+def test_history_outlives_a_clock_that_is_years_ahead_for_a_moment(
+    opened: OpenQueue, upkeep: Upkeep, clock: FakeClock
+) -> None:
+    settle(opened, version("a.fits"))
+    end(opened, claim(opened)[0], STORED)
+    clock.advance(3600)
+
+    clock.step(3 * 365 * 86_400)
+    upkeep.prune(Settings())
+    clock.step(-3 * 365 * 86_400)
+    upkeep.prune(Settings())
+
+    assert newest(opened, "a.fits").steps
+    clock.advance((Settings().history_days + 1) * 86_400)
+    upkeep.prune(Settings())
+    assert not newest(opened, "a.fits").steps
+
+
+def test_a_copy_that_finds_damage_ends_the_daemon(tmp_path: Path, clock: FakeClock) -> None:
+    file, told = tmp_path / "oort.db", list[str]()
+    queue = OpenQueue(Database.at(sqlite_url(file)), host="", clock=clock)
+    settle(queue, *(version(f"{number}.fits") for number in range(500)))
+    queue.close()
+    with file.open("r+b") as raw:
+        raw.seek(8192)
+        raw.write(b"\xa5" * 65_536)
+    upkeep = Upkeep(
+        Database.at(sqlite_url(file)),
+        queue.queue,
+        clock,
+        tmp_path / "backups",
+        on_damage=told.append,
+    )
+
+    upkeep.copy_queue()
+
+    assert told[0].startswith("the queue is damaged: ")
+    assert not list((tmp_path / "backups").iterdir())

@@ -146,6 +146,56 @@ def test_a_queue_that_was_emptied_comes_back_from_its_copy(file: Path, backups: 
     assert waiting(file) == 5
 
 
+def test_a_queue_that_was_deleted_comes_back_from_its_copy(file: Path, backups: Path) -> None:
+    queue_with(file, 5)
+    made = make_copy(file, backups, NOW)
+    file.unlink()
+    file.with_name("oort.db-wal").write_bytes(b"what is left")
+
+    found = inspect(file, backups, NOW)
+
+    assert found.knows_less
+    assert found.warning is not None
+    assert f"the copy {made.name} is used" in found.warning
+    assert waiting(file) == 5
+    assert file.with_name("oort.db.damaged-20261123T050000Z-wal").read_bytes() == b"what is left"
+
+
+def test_a_folder_in_the_queues_place_is_refused(file: Path, backups: Path) -> None:
+    file.mkdir(parents=True)
+
+    with pytest.raises(QueueError, match="is a folder"):
+        inspect(file, backups, NOW)
+
+
+def test_a_file_of_another_application_is_refused_and_not_touched(
+    file: Path, backups: Path
+) -> None:
+    file.parent.mkdir()
+    with sqlite3.connect(file) as other:
+        other.executescript("CREATE TABLE stars (name); INSERT INTO stars VALUES ('Vega')")
+    other.close()
+    content = file.read_bytes()
+
+    assert inspect(file, backups, NOW) == Inspection()
+    with pytest.raises(QueueError, match="no queue of oort's: it holds stars"):
+        open_queue(file)
+
+    assert file.read_bytes() == content
+
+
+def test_two_queues_damaged_in_one_second_are_both_kept(file: Path, backups: Path) -> None:
+    for number in range(2):
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"no queue" * (number + 1))
+        inspect(file, backups, NOW)
+        assert waiting(file) == 0
+        file.unlink()
+
+    aside = "oort.db.damaged-20261123T050000Z"
+    assert {aside, f"{aside}-1"} <= names(file)
+
+
 def test_a_large_queue_that_was_closed_in_order_is_not_read_through(
     file: Path, backups: Path
 ) -> None:
@@ -177,7 +227,7 @@ def copies_of(file: Path, backups: Path, counts: list[int]) -> list[Path]:
     made = []
     for night, count in enumerate(counts):
         source = queue_with(file.with_name(f"source-{night}.db"), count)
-        made.append(make_copy(source, backups, NOW + timedelta(days=night)))
+        made.append(make_copy(source, backups, NOW - timedelta(days=10 - night)))
     return made
 
 
@@ -226,7 +276,27 @@ def test_three_copies_are_kept(file: Path, backups: Path) -> None:
 
     made = [make_copy(file, backups, NOW + timedelta(days=night)) for night in range(5)]
 
-    assert care.copies(backups) == made[:1:-1]
+    assert care.copies(backups, NOW + timedelta(days=5)) == made[:1:-1]
+
+
+def test_copies_from_the_future_were_made_by_a_wrong_clock(file: Path, backups: Path) -> None:
+    """They come after all others, or no copy of a clock that is right again would be kept."""
+    queue_with(file, 1)
+    future = [make_copy(file, backups, NOW + timedelta(days=1000 + day)) for day in range(3)]
+
+    made = make_copy(file, backups, NOW)
+
+    assert care.copies(backups, NOW) == [made, *future[:0:-1]]
+
+
+def test_half_a_copy_of_a_killed_daemon_is_cleared_away(file: Path, backups: Path) -> None:
+    queue_with(file, 1)
+    backups.mkdir()
+    (backups / "oort-20261120T050000Z.db.part").write_bytes(b"half")
+
+    made = make_copy(file, backups, NOW)
+
+    assert list(backups.iterdir()) == [made]
 
 
 def test_a_copy_is_its_owners_alone(file: Path, backups: Path) -> None:
@@ -360,6 +430,52 @@ def test_the_next_start_checks_a_queue_that_was_found_damaged(
     assert found.warning is not None
     assert waiting(file) == 0
     assert inspect(file, backups, NOW, always_below=0) == Inspection()
+
+
+@pytest.mark.parametrize("part", ["", "-wal"])
+def test_a_queue_that_is_no_longer_in_its_place_ends_the_daemon(
+    running: OpenQueue, file: Path, failures: list[str], part: str
+) -> None:
+    settle(running, version("new.fits"))
+    for _ in range(3):
+        running.look()
+    assert not failures
+
+    (file.parent / f"oort.db{part}").unlink()
+    running.look()
+
+    assert "was deleted or replaced" in failures[0]
+
+
+def test_what_was_in_a_log_that_was_replaced_is_in_the_file_at_the_end(
+    running: OpenQueue, file: Path
+) -> None:
+    settle(running, version("new.fits"))
+    running.look()
+    log = file.with_name("oort.db-wal")
+    log.unlink()
+    log.touch()
+
+    running.close()
+
+    assert waiting(file) == 501
+
+
+def test_a_writer_that_connects_anew_finds_its_log_in_place(
+    running: OpenQueue, failures: list[str]
+) -> None:
+    settle(running, version("new.fits"))
+    running.look()
+    running.readers.dispose()
+    with pytest.raises(QueueError):
+        running.queue.change(lambda connection: connection.execute(text("no statement")))
+    running.look()
+    settle(running, version("newer.fits"))
+
+    for _ in range(3):
+        running.look()
+
+    assert not failures
 
 
 def test_a_queue_that_cannot_even_be_opened_is_checked_at_the_next_start(
