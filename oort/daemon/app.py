@@ -291,7 +291,11 @@ class Daemon:
             log.info("daemon.signal", signal=signal.Signals(number).name)
             self._stop.set()
 
-        return {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+        numbers = [signal.SIGTERM, signal.SIGINT]
+        # A terminal that is closed; whoever started us with `nohup` wants us to go on.
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            numbers.append(signal.SIGHUP)
+        return {number: signal.signal(number, end) for number in numbers}
 
     def _fail(self, reason: str) -> None:
         log.critical("daemon.failed", reason=reason)
