@@ -45,6 +45,12 @@ def is_sound(file: Path) -> bool:
         return bool(queue.execute("PRAGMA integrity_check").fetchall() == [("ok",)])
 
 
+def take_in(file: Path) -> None:
+    """Open a queue that nobody else has, as a daemon does: what its log or journal tells is taken in."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as queue:
+        queue.execute("PRAGMA journal_mode=WAL")
+
+
 def tables_of(file: Path) -> set[str]:
     """Return the names of the tables."""
     with closing(_opened(file)) as queue:
