@@ -354,10 +354,13 @@ class Intake:
             return
         if self._observing.ensure(now):
             self._scans.lost_events(now)
+        was_polling = self._missed.is_polling
         missed = self._missed.judge(now)
         if missed:
             self._log.info("watch.events_missed", count=missed, total=self._missed.total)
             self._scans.replan(now)
+            if not was_polling:  # a disk may have been mounted below: a new observer sees it
+                self._observing.renew()
 
     def _take_hints(self, now: float) -> None:
         self._taken.extend(self._hints.take(_HINTS_A_STEP - len(self._taken)))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -58,6 +59,7 @@ class Watcher:
         self._name = name
         self._observer: Any = None
         self._hears_overflow = False
+        self._is_over = threading.Event()
 
     def start(self) -> None:
         """Watch the folder and all below it; returns when the watches stand.
@@ -73,7 +75,7 @@ class Watcher:
         observer = Observer()
         observer.name = f"observer-{self._name}"
         try:
-            self._hears_overflow = _hook_overflow(observer, self._hints)
+            self._hears_overflow = _hook_overflow(observer, self._lose)
             filter_ = _FILTER if _closes_are_told() else [*_FILTER, FileModifiedEvent]
             observer.schedule(
                 _Handler(self._hints), str(self._root), recursive=True, event_filter=filter_
@@ -86,10 +88,20 @@ class Watcher:
 
     def stop(self) -> None:
         """End the observer and its threads; events that are still on their way are dropped."""
+        self._is_over.set()
         observer, self._observer = self._observer, None
         if observer is not None:
             observer.stop()
             observer.join(_STOP_S)
+
+    def _lose(self) -> None:
+        """Report lost events, but none of its own end.
+
+        The kernel tells of every watch that is taken away: with more folders than its queue holds
+        the end of an observer is an overflow, which would have the next one replaced as well.
+        """
+        if not self._is_over.is_set():
+            self._hints.lose("the kernel's queue of events ran over")
 
     def is_alive(self) -> bool:
         """Tell whether the observer, every emitter and the reader of the kernel's queue are alive.
@@ -172,7 +184,7 @@ def _encoded(path: bytes | str) -> bytes:
     return os.fsencode(path).replace(os.sep.encode(), b"/")
 
 
-def _hook_overflow(observer: Any, hints: HintQueue) -> bool:
+def _hook_overflow(observer: Any, lose: Callable[[], None]) -> bool:
     """Have lost events reported instead of repaired; tell whether that worked.
 
     On IN_Q_OVERFLOW watchdog 7.1.0 removes all watches and walks the tree to set them anew. The
@@ -188,7 +200,7 @@ def _hook_overflow(observer: Any, hints: HintQueue) -> bool:
 
     def handle_or_report(event: Any) -> None:
         if event.is_queue_overflow:
-            hints.lose("the kernel's queue of events ran over")
+            lose()
         else:
             handle(event)
 

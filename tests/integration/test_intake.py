@@ -631,6 +631,44 @@ def test_an_observer_that_died_is_replaced(eventful: Rig, root: Path) -> None:
 
 
 @pytest.mark.linux
+def test_a_folder_that_is_not_watched_gets_a_new_observer(eventful: Rig, root: Path) -> None:
+    """As where a disk was mounted below, or a folder could not be read when it was met."""
+    (root / "deep").mkdir()
+    before = eventful.intake._observing._watcher
+    assert before is not None
+    wait_until(lambda: before.watched_folders() == 2)
+    reader = before._observer._inotify_fd
+    (group,) = [emitter._inotify for emitter in before._observer.emitters]
+    reader.remove_callbacks([(max(reader._watch_for_wd), group._id)])
+    wait_until(lambda: before.watched_folders() == 1)
+    eventful.intake.request_scan()
+    eventful.pass_(10)
+
+    now = eventful.intake._observing._watcher
+    assert now is not None
+    assert now is not before
+    assert now.watched_folders() == 2
+    assert (eventful.intake.news.state, eventful.intake.news.reason) == ("watching", None)
+    (root / "deep" / "a.txt").write_bytes(b"x")
+    until(eventful, {"deep/a.txt": state.PENDING})
+
+
+@pytest.mark.linux
+def test_a_missed_event_has_the_observer_replaced_once_a_minute(eventful: Rig) -> None:
+    for n in range(3):
+        eventful.intake._missed.suspect(RelPath(b"%d.txt" % n), eventful.clock.monotonic())
+        before = eventful.intake._observing._watcher
+        eventful.pass_(10)
+        replaced = eventful.intake._observing._watcher is not before
+        assert replaced == (n == 0)
+    before = eventful.intake._observing._watcher
+    eventful.pass_(60)
+
+    assert eventful.intake._observing._watcher is not before
+    assert eventful.intake.news.state == "watching"
+
+
+@pytest.mark.linux
 def test_files_of_a_folder_that_is_made_anew_are_found(eventful: Rig, root: Path) -> None:
     shutil.rmtree(root)
     eventful.pass_(1)

@@ -213,6 +213,21 @@ def test_the_installed_watchdog_has_the_hook_that_overflows_are_heard_by(
     assert not [record for record in caplog.records if "overflow" in record.message]
 
 
+def test_an_overflow_of_its_own_end_is_no_loss(root: Path) -> None:
+    """Taking away more watches than the kernel keeps events for lets its queue run over."""
+    from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent
+
+    hints = HintQueue(lambda: None)
+    watcher = Watcher(root, hints)
+    watcher.start()
+    reader = watcher._observer._inotify_fd
+    watcher.stop()
+
+    reader.handle_event(InotifyEvent(-1, InotifyConstants.IN_Q_OVERFLOW, 0, b""))
+
+    assert hints.take_loss() is None
+
+
 def test_a_real_overflow_is_heard_once_and_costs_nothing_afterwards(root: Path) -> None:
     """More events than the kernel keeps, while nobody can read them.
 

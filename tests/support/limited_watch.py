@@ -38,7 +38,7 @@ def main(base: Path) -> None:
     )
     intake.start()
     try:
-        wait_until(lambda: intake.news.state != "scanning")
+        wait_until(lambda: intake.news.reason is not None)
         first = {"state": intake.news.state, "reason": intake.news.reason}
         for n in range(30):
             (root / str(n) / "a.txt").write_bytes(b"x")
