@@ -16,6 +16,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import tomlkit
@@ -24,7 +26,6 @@ from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from tests.support.sandbox import Sandbox
 
@@ -155,6 +156,24 @@ class Home:
         if self.daemon.poll() is not None:
             raise AssertionError(f"the daemon ended with {self.daemon.returncode}: {self.told()}")
         return b"daemon.started" in self.log_file.read_bytes()[self._told_before :]
+
+    def cpu_s(self) -> float:
+        """Return the processor time that the daemon has used so far, in seconds (proc_pid_stat(5))."""
+        assert self.daemon is not None
+        fields = Path(f"/proc/{self.daemon.pid}/stat").read_bytes().rpartition(b") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def becomes_idle(self, *, window_s: float = 2.0, timeout_s: float = 30.0) -> None:
+        """Wait until the daemon uses less than 5 % of a core over so many seconds."""
+        used: list[float] = []
+
+        def is_idle() -> bool:
+            before = self.cpu_s()
+            time.sleep(window_s)
+            used.append(self.cpu_s() - before)
+            return used[-1] < 0.05 * window_s
+
+        wait_until(is_idle, timeout_s=timeout_s, what=lambda: f"CPU: {used}\n{self.told()}")
 
     def told(self) -> str:
         """Return the end of what the daemon said."""
