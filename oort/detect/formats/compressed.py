@@ -30,8 +30,14 @@ BZIP2_SIGNATURES: Final = tuple(
 ZIP_SIGNATURES: Final = (b"PK\x03\x04", b"PK\x05\x06")
 
 _READ: Final = 256 * 1024
+_FIRST_PIECE: Final = 512
+"""What a member is fed first; each further piece is twice as long. What it leaves is copied, and
+there may be millions of members of twenty bytes."""
 _GROWN_MOST: Final = 1024 * 1024
 """Bytes that one step of decompressing may yield."""
+_GROWN_IN_ALL_MOST: Final = 1024**3
+_GROWN_TIMES_MOST: Final = 100
+"""A file that grows beyond both is a bomb (bzip2 packs a terabyte of zeros into one megabyte)."""
 _HEAD: Final = 2 * 1024 * 1024
 """How much of the decompressed content is looked at for a FITS header."""
 
@@ -122,14 +128,21 @@ def _decompress(
     cancelled: Callable[[], bool],
 ) -> Structure:
     stream = _Stream(source, new_member, cancelled)
+    whole: bool | None
     try:
         whole = stream.run()
         reason = "" if whole else f"the {kind} data end before their end mark"
+    except _TooMuchError:
+        whole, reason = None, f"the {kind} data become too many: not read to their end"
     except (zlib.error, OSError, EOFError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's trouble; libbz2 has no errno
         whole, reason = False, f"the {kind} data are damaged: {error}"
     return Structure(kind, whole=whole, header=_inner_header(stream.head), reason=reason)
+
+
+class _TooMuchError(Exception):
+    """More comes out than any picture has: reading on would take hours."""
 
 
 class _Stream:
@@ -141,36 +154,68 @@ class _Stream:
         self._source = source
         self._new_member = new_member
         self._cancelled = cancelled
+        self._offset = 0
+        """Where the next reading begins."""
+        self._content = b""
+        self._at = 0
+        """Where in what was read the next piece begins."""
+        self._grown = 0
+        self._grown_most = max(_GROWN_IN_ALL_MOST, _GROWN_TIMES_MOST * source.size)
         self.head = bytearray()
 
     def run(self) -> bool:
-        """Tell whether the last member has its end mark."""
+        """Tell whether the last member has its end mark. Raises _TooMuchError."""
+        signature = self._new_member.signature
+        while self._read_member():
+            # What is no further member is padding or foreign: gzip and bzip2 ignore it too.
+            begin = self._peek(len(signature))
+            if not begin or not signature.startswith(begin):
+                return True
+        return False
+
+    def _read_member(self) -> bool:
+        """Decompress one member; tell whether it has its end mark."""
         member: _Decompressor = self._new_member()
-        offset = 0
-        content = b""
-        while True:
+        length = _FIRST_PIECE
+        while not member.eof:
             if self._cancelled():
                 raise InspectionCancelledError
-            if not content and member.needs_input and not member.eof:
-                content = self._source.read_at(offset, _READ)
-                offset += len(content)
-                if not content:
+            piece = b""
+            if member.needs_input:
+                piece = self._take(length)
+                if not piece:
                     return False
-            grown = member.feed(content)
-            content = b""
-            if len(self.head) < _HEAD:
-                self.head += grown[: _HEAD - len(self.head)]
-            if member.eof:
-                content = member.unused_data
-                if len(content) < len(self._new_member.signature):
-                    more = self._source.read_at(offset, _READ)
-                    offset += len(more)
-                    content += more
-                # What is no further member is padding or foreign: gzip and bzip2 ignore it too.
-                begin = content[: len(self._new_member.signature)]
-                if not begin or not self._new_member.signature.startswith(begin):
-                    return True
-                member = self._new_member()
+                length = min(2 * length, _READ)
+            self._keep(member.feed(piece))
+        self._at -= len(member.unused_data)  # a part of the last piece
+        return True
+
+    def _keep(self, grown: bytes) -> None:
+        self._grown += len(grown)
+        if self._grown > self._grown_most:
+            raise _TooMuchError
+        if len(self.head) < _HEAD:
+            self.head += grown[: _HEAD - len(self.head)]
+
+    def _take(self, length: int) -> bytes:
+        """Return the next bytes; few only where there are no more at hand, none at the end."""
+        if self._at >= len(self._content):
+            self._read_on()
+        piece = self._content[self._at : self._at + length]
+        self._at += len(piece)
+        return piece
+
+    def _peek(self, length: int) -> bytes:
+        """Return the next bytes, and leave them where they are."""
+        if len(self._content) - self._at < length:
+            self._read_on()
+        return self._content[self._at : self._at + length]
+
+    def _read_on(self) -> None:
+        more = self._source.read_at(self._offset, _READ)
+        self._offset += len(more)
+        self._content = self._content[self._at :] + more
+        self._at = 0
 
 
 def _inner_header(head: bytearray) -> dict[str, str]:
@@ -182,6 +227,7 @@ def _inner_header(head: bytearray) -> dict[str, str]:
 
 _END = struct.Struct("<4s4H2LH")
 _END_SIGNATURE: Final = b"PK\x05\x06"
+_ENTRY_SIGNATURE: Final = b"PK\x01\x02"
 _LOCATOR = struct.Struct("<4sLQL")
 _LOCATOR_SIGNATURE: Final = b"PK\x06\x07"
 _END64 = struct.Struct("<4sQ2H2L4Q")
@@ -195,8 +241,9 @@ _WIDE32: Final = 0xFFFFFFFF
 def inspect_zip(source: Source) -> Structure:
     """Look for the directory at the end; after PKWARE's APPNOTE 6.3.10, §4.3.
 
-    The directory is written last, and the entries lie before it: where it is there and begins
-    behind the first entry, the entries are there. Nothing is decompressed.
+    The directory is written last, and the entries lie before it: where it is there, and where it
+    says, the entries are there. The end of an archive that is an entry of this one is none of it,
+    because it counts from its own beginning. Nothing is decompressed.
     """
     tail_at = max(0, source.size - _END.size - _COMMENT_MOST)
     tail = source.read_at(tail_at, source.size - tail_at)
@@ -221,7 +268,10 @@ def _ends_here(source: Source, tail: bytes, tail_at: int, at: int) -> bool:
         if wide is None:
             return False
         end, length, offset = wide
-    return bool(offset + length <= end)
+    if offset + length == end:
+        return True
+    # Something may stand between the two, such as a signature of the directory (§4.3.13).
+    return offset + length < end and source.read_at(offset, 4) == _ENTRY_SIGNATURE
 
 
 def _end64(source: Source, end: int) -> tuple[int, int, int] | None:

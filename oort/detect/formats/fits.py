@@ -1,6 +1,6 @@
 """FITS: does the file hold every byte that its headers announce?
 
-Headers only: the walk jumps over the data. After the FITS Standard 4.0: blocks of 2880 bytes
+Headers only, block by block: the walk jumps over the data. After the FITS Standard 4.0: blocks of 2880 bytes
 (§3.1), cards of 80 (§4.1), the size of the data by equations 1 and 2 (§4.4.1) and 4 (§6.1.1,
 random groups), what follows the last HDU is ignored (§3.5). Bounded in time and memory on any
 input. astropy is the judge of this module in the tests, never a dependency.
@@ -26,7 +26,6 @@ _HEADER_BYTES_MOST: Final = 4096 * BLOCK
 """Of one header. The longest that we know of have some ten thousand cards, a tenth of this."""
 _ALL_HEADERS_BYTES_MOST: Final = 16 * _HEADER_BYTES_MOST
 _HDUS_MOST: Final = 20_000
-_READ: Final = 4 * BLOCK
 
 
 class _CannotTellError(Exception):
@@ -126,7 +125,7 @@ class _Walk:
         while not header.ended:
             if header.length >= _HEADER_BYTES_MOST or self._read >= _ALL_HEADERS_BYTES_MOST:
                 raise _CannotTellError(f"the header of HDU {number} has no end within reason")
-            content = self._source.read_at(offset + header.length, _READ)
+            content = self._source.read_at(offset + header.length, BLOCK)
             if not content:
                 raise _CutError(f"the file ends inside the header of HDU {number}")
             self._read += len(content)

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 SIGNATURE: Final = b"XISF0100"
 
 _PREAMBLE: Final = 16
-_HEADER_BYTES_MOST: Final = 32 * 1024 * 1024
+_HEADER_BYTES_MOST: Final = 8 * 1024 * 1024
 """Blocks may be embedded in the header as base64; one that is longer than this is not parsed."""
-_ATTACHMENT = re.compile(r"\s*attachment\s*:\s*(\d{1,19})\s*:\s*(\d{1,19})\s*")
+_ATTACHMENT = re.compile(r"\s*attachment\s*:\s*(\d{1,40})\s*:\s*(\d{1,40})\s*")
 
 
 class _Refused(Exception):  # noqa: N818  # ends the parsing, is no error that leaves this module
