@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from oort.detect import formats
 from oort.detect.formats import Kind, MemorySource
-from tests.support.formats import card
+from tests.support.formats import Counted, card
 
 if TYPE_CHECKING:
     from astropy.io.fits.hdu.base import _BaseHDU
@@ -155,6 +155,22 @@ def test_the_walker_finds_the_length_that_astropy_finds(
     for cut in sorted(place for place in places if 9 <= place <= len(content)):
         expected = any(needed <= cut <= following for needed, following in borders)
         assert _whole(content[:cut]) is expected, f"cut at {cut} of {len(content)}"
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(fits_files())
+def test_the_walker_reads_no_pixel(content: bytes) -> None:
+    """All that it reads lies in a header, but the eight bytes that tell whether another follows."""
+    with fits.open(io.BytesIO(content), disable_image_compression=True, memmap=False) as hdus:
+        headers = [(hdu.fileinfo()["hdrLoc"], hdu.fileinfo()["datLoc"]) for hdu in hdus]
+    source = Counted(content)
+
+    assert formats.inspect(source).whole is True
+    for offset, length in source.reads:
+        in_header = any(start <= offset and offset + length <= end for start, end in headers)
+        assert in_header or (length, offset) == (0, len(content)), (offset, length, headers)
+    head_bytes = sum(end - start for start, end in headers)
+    assert source.bytes_read <= 80 + head_bytes + 8 * len(headers)
 
 
 @settings(deadline=None, max_examples=200)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
+from oort.detect.formats import MemorySource
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from oort.detect.formats import Source
 
 BLOCK = 2880
 
@@ -66,3 +70,24 @@ def xisf_bytes(
     for place, size in zip(places, sizes, strict=True):
         content = content.ljust(place, b"\0") + b"\x55" * size
     return content
+
+
+class Counted:
+    """A source that counts what is asked of it; beyond `content`, up to `size`, it is all zeros."""
+
+    def __init__(self, content: bytes | Source, size: int | None = None) -> None:
+        self._inner = MemorySource(content) if isinstance(content, bytes) else content
+        self.size = self._inner.size if size is None else size
+        self.reads: list[tuple[int, int]] = []
+        """Place and length of each."""
+
+    @property
+    def bytes_read(self) -> int:
+        """How much was given in all."""
+        return sum(length for _, length in self.reads)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return what is there."""
+        length = max(0, min(length, self.size - offset))
+        self.reads.append((offset, length))
+        return self._inner.read_at(offset, length).ljust(length, b"\0") if length else b""
