@@ -52,3 +52,37 @@ def test_burst_while_the_daemon_is_stopped(home: Home, sandbox: Sandbox, tmp_pat
 
     home.wait_for(100, OK=len(files))
     assert arrived(sandbox.files(), files)
+
+
+@pytest.mark.parametrize("still_s", [3.0, pytest.param(100.0, marks=pytest.mark.soak)])
+@pytest.mark.timeout(300)
+def test_connection_lost_while_the_daemon_stands_still(
+    home: Home, sandbox: Sandbox, tmp_path: Path, still_s: float
+) -> None:
+    """A server that gave up on a daemon that stood still gets the file all the same, once.
+
+    1. A file is half on its way when the daemon gets SIGSTOP; the server cuts the connection.
+    2. Later it gets SIGCONT: the file, and one that was written meanwhile, arrive once, whole.
+    """
+    folder = tmp_path / "dome"
+    files = [make_fits(folder / "large.fits", 3000 * 2880)]
+    home.watch(folder)
+    slow = sandbox.rule(method="POST", path="/datafiles/", read_bytes_per_s=500_000)
+    home.start()
+    wait_until(
+        lambda: [one for one in sandbox.uploads() if one["bytes_received"] > 100_000],
+        timeout_s=30,
+        what=home.told,
+    )
+    home.signal(signal.SIGSTOP)
+    sandbox.refuse(cut=True)
+    files.append(make_fits(folder / "meanwhile.fits", salt=1))
+    threading.Event().wait(still_s)
+    sandbox.remove(slow)
+    sandbox.clear()
+    home.signal(signal.SIGCONT)
+
+    home.wait_for(OK=2)
+    assert arrived(sandbox.files(), files)
+    whole = [one["file"] for one in sandbox.uploads() if one["body_complete"]]
+    assert sorted(whole) == ["large.fits", "meanwhile.fits"]

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 SEED: Final = 1
 COUNT: Final = 5
+HEAD: Final = 32
+FRAME: Final = 24 + 4096
+"""A log is a head and pages, each with a head of its own (sqlite.org/fileformat.html)."""
 
 
 @pytest.mark.slow
@@ -75,6 +78,53 @@ def test_what_was_sent_or_shown_outlives_a_power_cut(
             shutil.rmtree(image)
     assert (len(sent), seen) == (COUNT, COUNT)
     assert moments > 100  # else the record was not understood
+
+
+@pytest.mark.slow
+def test_log_of_the_queue_cut_anywhere(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Whatever is missing at the end of the queue's log, the queue opens, and no file is there twice.
+
+    1. Files are sent; the daemon is killed, so that its log (-wal) holds what was done.
+    2. The log is cut to each of many lengths, at the ends of its pages and within them: the queue
+       opens each time, sound.
+    3. Daemons go on with a log that was cut in its first page, in its middle and by a byte: each
+       file is at the server once, whole, and nobody has to help.
+    """
+    folder = tmp_path / "dome"
+    files = [make_fits(folder / f"{n}.fits", salt=n) for n in range(COUNT)]
+    home.watch(folder)
+    home.start()
+    home.wait_for(OK=COUNT)
+    home.kill()
+    state = home.folder / "oort"
+    left = tmp_path / "left"
+    shutil.copytree(state, left)
+    log = (left / "oort.db-wal").read_bytes()
+    assert len(log) > 10 * FRAME
+    rng = random.Random(SEED)
+    ends = range(HEAD, len(log), FRAME)
+    for length in {0, 1, *ends[:: len(ends) // 20], *rng.sample(range(len(log)), 20)}:
+        image = tmp_path / "image"
+        image.mkdir()
+        shutil.copy(left / "oort.db", image)
+        (image / "oort.db-wal").write_bytes(log[:length])
+        _opened(image / "oort.db")
+        shutil.rmtree(image)
+
+    for length in (HEAD + FRAME // 2, len(log) // 2, len(log) - 1):
+        shutil.rmtree(state)
+        shutil.copytree(left, state)
+        os.truncate(state / "oort.db-wal", length)
+        home.start()
+        wait_until(
+            lambda: sum(row.is_safe for row in rows_of(state / "oort.db")) == COUNT,
+            timeout_s=60,
+            every_s=0.1,
+            what=home.told,
+        )
+        assert arrived(sandbox.files(), files), length
+        assert not home.status()["attention"]
+        assert home.stop() == 0
 
 
 def _mark_what_is_safe(home: Home, queue: Path) -> None:
