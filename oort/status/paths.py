@@ -108,7 +108,7 @@ def _known_file(connection: Connection | None, view: View, place: _Place) -> dic
     document = row_document(view, row)
     if document["error"] is None:
         if document["substatus"] == Substatus.SETTLING.value:
-            document["error"] = _what_is_missing(view, place)
+            document["error"] = _why_it_settles(view, place)
         elif document["substatus"] in _STORED:
             document["error"] = _changed_since(
                 place, FileVersion(place.rel_path, row["size"], row["mtime_ns"], row["inode"])
@@ -127,27 +127,41 @@ def _changed_since(place: _Place, stored: FileVersion) -> str | None:
     return "the file on the disk has changed since it was stored, and is not compared yet"
 
 
-def _what_is_missing(view: View, place: _Place) -> str | None:
-    """Say why the format of a file that settles does not call it whole; None where it does not tell.
-
-    Formats that must be read to their end are not: an answer may not take that long.
-    """
+def _why_it_settles(view: View, place: _Place) -> str | None:
+    """Say what a file that settles waits for, as a look at it tells now; None where it does not."""
     watch = view.settings.watch(place.watch)
-    if watch is None or not watch.check_structure:
+    if watch is None:
         return None
     try:
         fd = open_beneath(watch.path, place.rel_path, follow_symlinks=watch.follow_symlinks)
     except OSError as error:
         return error.strerror
     try:
-        source = formats.FileSource(fd, os.fstat(fd).st_size)
-        if formats.recognise(source) in formats.SLOW:
-            return None
-        structure = formats.inspect(source, place.rel_path)
+        if _is_written(fd, watch):
+            return "a program has it open for writing"
+        return _what_is_missing(fd, place) if watch.check_structure else None
     except OSError as error:
         return error.strerror
     finally:
         os.close(fd)
+
+
+def _is_written(fd: int, watch: Watch) -> bool:
+    from oort.detect.mounts import is_network  # only where it is needed
+    from oort.detect.writers import has_writer
+
+    return bool(has_writer(fd)) and not is_network(watch.path)
+
+
+def _what_is_missing(fd: int, place: _Place) -> str | None:
+    """Say why its format does not call a file whole. Raises OSError.
+
+    Formats that must be read to their end are not: an answer may not take that long.
+    """
+    source = formats.FileSource(fd, os.fstat(fd).st_size)
+    if formats.recognise(source) in formats.SLOW:
+        return None
+    structure = formats.inspect(source, place.rel_path)
     return structure.reason if structure.whole is False else None
 
 

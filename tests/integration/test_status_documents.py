@@ -511,6 +511,16 @@ def test_a_file_that_settles_says_what_its_format_misses(there: Observatory) -> 
     assert there.of(short)["error"] is None
 
 
+@pytest.mark.linux
+def test_a_file_that_settles_says_that_somebody_writes_it(there: Observatory) -> None:
+    there.row("open.fits", state.SETTLING)
+    path = there.file("open.fits", fits_bytes())
+
+    with path.open("r+b"):
+        assert there.of(path)["error"] == "a program has it open for writing"
+    assert there.of(path)["error"] is None
+
+
 def test_what_waits_says_when_it_is_tried_again(there: Observatory) -> None:
     there.row("a.fits", state.WAITING)
 
