@@ -10,8 +10,10 @@ mapped, of its final size or not.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -126,3 +128,22 @@ def write_at_rate(
         file.write(content[at : at + step])
         file.flush()
         time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def appending(path: Path, *, every_s: float = 0.05) -> Iterator[None]:
+    """Have a thread open, append to and close a file again and again, for the time of the block."""
+    ending = threading.Event()
+
+    def append() -> None:
+        while not ending.wait(every_s):
+            with path.open("ab") as file:
+                file.write(b"2026-11-28 20:00:00 the mount is tracking\n")
+
+    thread = threading.Thread(target=append, name="appending")
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
