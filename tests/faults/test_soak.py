@@ -23,8 +23,12 @@ MINUTES: Final = float(os.environ.get("OORT_TEST_SOAK_MINUTES", "20"))
 FILES_PER_S: Final = 5
 WRITERS: Final = 4
 SETTLE_S: Final = 1.0
-MORE_THAN_BEFORE: Final = 1.1
-"""Memory is flat where the last quarter's median is within this of the second quarter's."""
+MORE_THAN_BEFORE: Final = 1.05
+"""Memory is flat where the last quarter's median is within this of the third quarter's.
+
+Before that the page caches of the queue's connections fill up (2 MB each, sqlite.org/pragma.html
+on `cache_size`): measured with 12,000 files, 78 MB grew to 90 MB within 5,000 and stayed there.
+"""
 
 MB: Final = 1024 * 1024
 
@@ -36,7 +40,7 @@ def test_memory_and_open_files_stay_flat(home: Home, sandbox: Sandbox, tmp_path:
 
     1. Four cameras write five files a second for twenty minutes.
     2. The server's mood changes every second; the daemon is never ended.
-    3. Memory in the last quarter of the time is what it was in the second, and so are open files
+    3. Memory in the last quarter of the time is what it was in the third, and so are open files
        and threads; afterwards every file is safe, once and whole.
     """
     folder = tmp_path / "dome"
@@ -55,18 +59,22 @@ def test_memory_and_open_files_stay_flat(home: Home, sandbox: Sandbox, tmp_path:
         cameras.join()
 
     rows = drained(home, len(cameras.written), lambda: str(trouble.said[-30:]))
-    before, after = _quarters(len(monitor.looks))
+    quarter = len(monitor.looks) // 4
+    parts = [slice(n * quarter, (n + 1) * quarter) for n in range(4)]
     figures = {
-        name: (monitor.median(before, what), monitor.median(after, what))
+        name: [round(monitor.median(part, what), 1) for part in parts]
         for name, what in FIGURES.items()
     }
-    print(f"{len(rows)} files, {len(monitor.looks)} looks, {figures}")  # noqa: T201  # the result
+    cpu_s = monitor.looks[-1].cpu_s - monitor.looks[0].cpu_s
+    print(  # noqa: T201  # the result
+        f"{len(rows)} files, medians of the four quarters: {figures}, processor time {cpu_s:.0f} s"
+    )
 
     needs_nobody(rows, cameras, settle_s=SETTLE_S)
     all_there_once(sandbox, cameras)
-    assert figures["MB"][1] < figures["MB"][0] * MORE_THAN_BEFORE, figures
+    assert figures["MB"][3] < figures["MB"][2] * MORE_THAN_BEFORE, figures
     for name in ("files", "threads"):
-        assert figures[name][1] <= figures[name][0] + 2, figures
+        assert figures[name][3] <= figures[name][1] + 2, figures
     assert home.stop() == 0
 
 
@@ -75,9 +83,3 @@ FIGURES: Final[dict[str, Callable[[Vitals], float]]] = {
     "files": lambda look: look.files,
     "threads": lambda look: look.threads,
 }
-
-
-def _quarters(count: int) -> tuple[slice, slice]:
-    """Return the second and the last quarter: in the first one the daemon fills its caches."""
-    quarter = count // 4
-    return slice(quarter, 2 * quarter), slice(3 * quarter, None)
