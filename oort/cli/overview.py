@@ -116,6 +116,11 @@ def _reasons_to_doubt(document: Document) -> list[str]:
         for watch in document["watches"]
         if watch["state"] == "missing"
     ]
+    found += [
+        f'a part of the watch "{watch["name"]}" cannot be read'
+        for watch in document["watches"]
+        if watch["unreadable"]
+    ]
     return found
 
 
@@ -198,7 +203,15 @@ _FINAL: Final = ("OK", "Skipped", "Error")
 
 
 def _reasons(watches: Iterable[Document]) -> list[str]:
-    return [f"{watch['name']}: {watch['reason']}" for watch in watches if watch["reason"]]
+    lines = []
+    for watch in watches:
+        if watch["reason"]:
+            lines.append(f"{watch['name']}: {watch['reason']}")
+        if watch["unreadable"]:
+            first, *others = watch["unreadable"]
+            more = f"; and {output.count(len(others), 'more place')}" if others else ""
+            lines.append(f"{watch['name']}: cannot be read: {output.words(first)}{more}")
+    return lines
 
 
 def _active_table(active: Sequence[Document]) -> Table:

@@ -153,4 +153,5 @@ def _watch(view: View, watch: Watch) -> dict[str, Any]:
         "left_out": _LEFT_OUT | told.get("left_out", {}),
         "last_scan_at": told.get("last_scan_at"),
         "missed_events": told.get("missed_events", 0),
+        "unreadable": told.get("unreadable", []),
     }

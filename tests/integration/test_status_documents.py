@@ -335,6 +335,7 @@ def test_a_watch_is_told_with_all_its_keys(there: Observatory) -> None:
         "left_out": {"hidden": 0, "empty": 0, "excluded": 0, "outside": 0},
         "last_scan_at": None,
         "missed_events": 0,
+        "unreadable": [],
     }
 
 
@@ -349,6 +350,7 @@ def test_a_watch_is_as_the_daemon_told(there: Observatory) -> None:
         "left_out": {"hidden": 3, "excluded": 2},
         "last_scan_at": "2026-11-22T21:29:00.000Z",
         "missed_events": 7,
+        "unreadable": ["closed: Permission denied"],
     }
     there.tell(watches={"dome": told})
 
@@ -357,6 +359,7 @@ def test_a_watch_is_as_the_daemon_told(there: Observatory) -> None:
     assert (found["state"], found["reason"]) == ("scanning", "1,000 files so far")
     assert found["left_out"] == {"hidden": 3, "empty": 0, "excluded": 2, "outside": 0}
     assert (found["last_scan_at"], found["missed_events"]) == ("2026-11-22T21:29:00.000Z", 7)
+    assert found["unreadable"] == ["closed: Permission denied"]
 
 
 @pytest.mark.parametrize("told", ["missing", "scanning"])

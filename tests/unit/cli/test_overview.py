@@ -77,6 +77,7 @@ def watch(**changes: Any) -> dict[str, Any]:
         "left_out": {"hidden": 1, "empty": 0, "excluded": 2, "outside": 0},
         "last_scan_at": SINCE,
         "missed_events": 0,
+        "unreadable": [],
         **changes,
     }
 
@@ -116,8 +117,12 @@ WAITING = {"queue__pending_files": 3, "queue__pending_bytes": 3072, "queue__by_s
             "All 412 files that were seen are safe; but the daemon is not running.",
         ),
         (
-            {"queue__by_status__OK": 1, "watches": [{"name": "dome", "state": "missing"}]},
+            {"queue__by_status__OK": 1, "watches": [watch(state="missing")]},
             'The file that was seen is safe; but the watch "dome" is missing.',
+        ),
+        (
+            {"watches": [watch(unreadable=["dark: Permission denied"])]},
+            'All 412 files that were seen are safe; but a part of the watch "dome" cannot be read.',
         ),
         ({"queue__total": 0}, "No file has been seen yet."),
         (
