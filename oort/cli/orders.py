@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from oort.detect.mounts import real_of
 from oort.errors import OortError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def as_watched(path: str, watches: Sequence[Watch]) -> str:
         if _below(absolute, str(watch.path)) is not None:
             return absolute
     for watch in watches:
-        rest = _below(real, os.path.realpath(watch.path))
+        rest = _below(real, os.fsdecode(real_of(watch.path)))
         if rest is not None:
             return str(watch.path / rest)
     return absolute

@@ -19,7 +19,7 @@ from oort.policy.sighting import FOLLOWS_A_RENAME, Phase, Sighting, concerns
 from oort.values import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from oort.daemon.intake_values import Callbacks, DetectionQueue
     from oort.detect.missed import MissedEvents
@@ -108,14 +108,15 @@ class Admission:
         self._candidates.clear()
         self._renames.clear()
 
-    def look_at_due(self, now: float) -> None:
-        """Look at the settling files whose moment has come."""
+    def look_at_due(self, now: float, progress: Callable[[], None]) -> None:
+        """Look at the settling files whose moment has come; `progress` is called after each look."""
         self._settling.take_inspected(now)
         for _ in range(_LOOKS_A_STEP):
             rel_path = self._settling.take_due(now)
             if rel_path is None:
                 break
             sighting = self._settling.look(rel_path, now)
+            progress()
             if sighting is not None:
                 self._send(sighting)
 

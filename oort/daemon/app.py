@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from oort.locations import Locations
+    from oort.values import Watch
 
 log = structlog.get_logger("oort.daemon")
 
@@ -197,7 +198,7 @@ class Daemon:
             self._gate,
             clock,
             control_folder=self._locations.control_folder,
-            watches=self._following.enabled,
+            watches=self._answering,
             carry_out=self._carry_out,
             may_claim=self._may_claim,
         )
@@ -327,6 +328,11 @@ class Daemon:
             return False
         return self._disk.has_space and self._opened.writer.trouble is None
 
+    def _answering(self) -> list[Watch]:
+        """Return the watches whose rows may be taken: whoever asked a silent disk would hang."""
+        silent = self._detection.silent
+        return [watch for watch in self._following.enabled() if watch.name not in silent]
+
     def _wake(self) -> None:
         self._dispatcher.wake()
 
@@ -349,6 +355,8 @@ class Daemon:
         self._lock.tell(self._trouble_of_queue())
         self._following.look()
         self._opened.look()
+        self._detection.listen()
+        self._workers.replace_stuck(self._detection.silent)
         if self._disk.look():
             log.warning("disk.changed", text=self._disk.warning or "there is space again")
             self._wake()

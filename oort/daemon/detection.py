@@ -12,7 +12,7 @@ import structlog
 from oort.daemon.desk import dataset_of, night_name
 from oort.daemon.intake import Intake
 from oort.daemon.intake_values import Callbacks, IntakeOptions, Neighbours
-from oort.detect.mounts import RootIdentity
+from oort.detect.mounts import RootIdentity, real_of
 from oort.remote import config_file
 from oort.values import iso
 
@@ -36,6 +36,7 @@ _QUESTION: Final = (
     "which of the files in {path} were there before is not known: `oort watch {path} --new-only` "
     "leaves out what lies there now, `oort watch {path} --no-new-only` sends it all"
 )
+_SILENT: Final = "{path} does not answer: is the server of its share there?"
 
 
 @dataclass(slots=True)
@@ -67,6 +68,8 @@ class Detection:
         self._running: dict[str, _Running] = {}
         self._questions: dict[str, str] = {}
         self._stopping = False
+        self.silent: frozenset[str] = frozenset()
+        """The watches whose disk does not answer, as of the last `listen`: each ask would hang."""
 
     def apply(self, settings: Settings) -> None:
         """Have one intake for each enabled watch, with the options that it has now."""
@@ -155,7 +158,7 @@ class Detection:
         others = [other.path for other in self._settings.watches if other.name != watch.name]
         return Neighbours(
             never=self._locations.own_places(self._database_file, config_file()),
-            inner=frozenset(_real(folder) for folder in others),
+            inner=frozenset(real_of(folder) for folder in others),
         )
 
     # -- from other threads ----------------------------------------------------------------------
@@ -164,6 +167,19 @@ class Detection:
         """Have every watch scanned."""
         for running in self._all():
             running.intake.request_scan()
+
+    def listen(self) -> None:
+        """Find out which watches hang in their disk's hands; about once a second."""
+        with self._lock:
+            running = dict(self._running)
+        silent = frozenset(name for name, one in running.items() if one.intake.is_silent)
+        for name in silent - self.silent:
+            log.warning(
+                "watch.silent", watch=name, text=_SILENT.format(path=running[name].watch.path)
+            )
+        for name in self.silent - silent:
+            log.info("watch.answers", watch=name)
+        self.silent = silent
 
     def look_again(self, watch: str, rel_path: bytes) -> None:
         """Have one file looked at."""
@@ -180,9 +196,10 @@ class Detection:
         if running is None:
             return {"state": "held", "reason": question} if question else {}
         news = running.intake.news
+        is_silent = running.intake.is_silent
         return {
-            "state": news.state,
-            "reason": news.reason,
+            "state": "missing" if is_silent else news.state,
+            "reason": _SILENT.format(path=running.watch.path) if is_silent else news.reason,
             "left_out": {str(name): count for name, count in news.left_out.items()},
             "last_scan_at": iso(news.last_scan_at),
             "missed_events": news.missed_events,
@@ -207,7 +224,3 @@ class Detection:
     def _all(self) -> list[_Running]:
         with self._lock:
             return list(self._running.values())
-
-
-def _real(folder: os.PathLike[str]) -> bytes:
-    return os.fsencode(os.path.realpath(folder))

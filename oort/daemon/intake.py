@@ -30,6 +30,7 @@ from oort.detect.inspector import Inspector
 from oort.detect.missed import MissedEvents
 from oort.detect.mounts import RootIdentity, RootLook, RootState, is_network, look_at_root
 from oort.detect.observing import Observing
+from oort.detect.scanner import SLICE
 from oort.detect.scans import Scans
 from oort.detect.settling import Settling
 from oort.policy.paths import Judgement, Rules, Verdict
@@ -54,6 +55,8 @@ __all__ = [
     "Neighbours",
 ]
 
+SILENT_S: Final = 20.0
+"""A disk that has not answered for so long is a share whose server is gone, or a dying one."""
 HEALTH_S: Final = 5.0
 """Between two looks at the watched folder itself."""
 MISSING_S: Final = 2.0
@@ -66,6 +69,7 @@ _UNJUDGED_MOST: Final = 20_000
 """So many files wait for their quiet time: a scan pauses. Bounds the memory of a first scan."""
 _FAILURE_S: Final = 5.0
 _UNREADABLE_TOLD_MOST: Final = 100
+_SLICE_OF_A_SHARE: Final = 50
 _COUNTED: Final = (Verdict.HIDDEN, Verdict.EMPTY, Verdict.EXCLUDED, Verdict.OUTSIDE)
 
 
@@ -91,7 +95,7 @@ class Intake:
     ) -> None:
         self.news = IntakeNews()
         self.progressed_at = clock.monotonic()
-        """When the thread last finished a step: it is alive as long as this grows."""
+        """When the thread last finished a piece of a step: it is alive as long as this grows."""
         self._clock = clock
         self._tell = callbacks
         self._root = watch.path
@@ -118,6 +122,8 @@ class Intake:
             watch.path, self._hints, name=watch.name, monotonic=clock.monotonic
         )
         self._missed = MissedEvents()
+        self._unreadable = 0
+        """Places that the last scan could not look at."""
         self._scans = Scans(clock, self._interval_s)
         self._inspector = Inspector(watch.name, self._wake.set)
         self._take_options(watch, options, neighbours)
@@ -161,6 +167,12 @@ class Intake:
         """Whether the thread runs."""
         return self._thread.is_alive()
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether the thread has hung for long in something that it asked of the disk."""
+        hangs_s = self._clock.monotonic() - self.progressed_at
+        return self._thread.is_alive() and hangs_s > SILENT_S
+
     def request_scan(self) -> None:
         """Have everything scanned, as soon as the last scan's cost allows."""
         self._scan_asked.set()
@@ -190,7 +202,7 @@ class Intake:
                     wait_s = self.step()
                 except Exception:  # noqa: BLE001  # a watch must outlive whatever one file does to it
                     self._log.exception("intake.failed", again_s=_FAILURE_S)
-                    self.progressed_at = self._clock.monotonic()
+                    self._progress()
                     self._stopping.wait(_FAILURE_S)
                     continue
                 if wait_s > 0:
@@ -220,14 +232,18 @@ class Intake:
             takes_more = self._admission.takes_more
             if takes_more:
                 self._take_hints(now)
-            self._admission.look_at_due(now)
+            self._admission.look_at_due(now, self._progress)
             if takes_more and self._settling.unjudged < _UNJUDGED_MOST:
                 self._scan(now)
             self._admission.ask(now)
         self._admission.tell(now)
         self._publish()
-        self.progressed_at = self._clock.monotonic()
+        self._progress()
         return max(0.0, self._next_moment(now) - self._clock.monotonic())
+
+    def _progress(self) -> None:
+        """Note that the disk answers."""
+        self.progressed_at = self._clock.monotonic()
 
     def _next_moment(self, now: float) -> float:
         """Return when there is something to do, on the monotonic clock."""
@@ -323,6 +339,7 @@ class Intake:
         self._missing = None
         self._has_arrived = True
         self._is_network = is_network(self._root)
+        self._scans.slice_entries = _SLICE_OF_A_SHARE if self._is_network else SLICE
         self._forget_events()
         self._settle_anew(now)
         self._scans.arrive(now)
@@ -433,6 +450,10 @@ class Intake:
 
     def _end_scan(self, scan: Scan, began_at: datetime, now: float) -> None:
         self._observing.compare(scan.folders, scan.linked_folders)
+        if len(scan.unreadable) < self._unreadable:
+            # No observer watches a folder that could not be read when it was met.
+            self._hints.lose("a folder can be read that could not be before")
+        self._unreadable = len(scan.unreadable)
         self._scans.replan(now)
         self.news = replace(
             self.news,

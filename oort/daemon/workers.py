@@ -24,7 +24,7 @@ from oort.transfer.attempt import Carried, carry, doubt_of
 from oort.values import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from concurrent.futures import Future
     from datetime import datetime
 
@@ -51,6 +51,8 @@ class Progress:
     started_at: datetime
     state: State
     bytes_sent: int = 0
+    is_stuck: bool = False
+    """Its disk does not answer: another thread has taken this one's place."""
 
 
 class Traffic:
@@ -99,6 +101,7 @@ class Workers:
         self._progress: dict[int, Progress] = {}
         self._remotes: set[Remote] = set()
         self._waiting = 0
+        self._made = 0
         self._wanted = 0
         self._last_took_s = 0.0
         self._rng = random.Random()  # noqa: S311  # jitter, no secret
@@ -114,13 +117,27 @@ class Workers:
             more = count - self._wanted
             self._wanted = count
             for _ in range(max(0, more)):
-                thread = threading.Thread(
-                    target=self._run, name=f"worker-{len(self._threads) + 1}", daemon=True
-                )
-                thread.start()
-                self._threads.append(thread)
+                self._add_thread()
         for _ in range(max(0, -more)):
             self._handed_out.put(_STOP)
+
+    def replace_stuck(self, watches: Collection[str]) -> None:
+        """Have another thread for each that hangs in the disk of one of these watches.
+
+        The one that hangs ends when it comes back, if it ever does.
+        """
+        with self._lock:
+            for progress in self._progress.values():
+                if progress.upload.watch in watches and not progress.is_stuck:
+                    progress.is_stuck = True
+                    log.warning("worker.stuck", watch=progress.upload.watch)
+                    self._add_thread()
+
+    def _add_thread(self) -> None:
+        self._made += 1
+        thread = threading.Thread(target=self._run, name=f"worker-{self._made}", daemon=True)
+        thread.start()
+        self._threads.append(thread)
 
     @property
     def count(self) -> int:
@@ -138,13 +155,16 @@ class Workers:
         """How many uploads may be claimed now: one a free thread, and as many again for quick files."""
         with self._lock:
             ahead = self._wanted if self._last_took_s < QUICK_S else 0
-            return max(0, self._wanted + ahead - len(self._progress) - self._waiting)
+            return max(0, self._wanted + ahead - self._moving() - self._waiting)
 
     @property
     def busy(self) -> int:
-        """How many uploads are in hand."""
+        """How many uploads are in hand; those that hang in a dead disk's are not."""
         with self._lock:
-            return len(self._progress) + self._waiting
+            return self._moving() + self._waiting
+
+    def _moving(self) -> int:
+        return sum(not one.is_stuck for one in self._progress.values())
 
     def hand_out(self, uploads: list[Upload]) -> None:
         """Give claimed uploads to the threads."""
@@ -167,14 +187,19 @@ class Workers:
             if epoch != self.key_epoch:
                 epoch = self.key_epoch
                 self._close(remotes)
-            self._carry_safely(upload, remotes)
+            was_stuck = self._carry_safely(upload, remotes)
             self._on_free()
+            if was_stuck:
+                break
         self._close(remotes)
         with self._lock:
             self._threads.remove(threading.current_thread())
 
-    def _carry_safely(self, upload: Upload, remotes: dict[str, Remote]) -> None:
-        """Carry one upload; whatever happens, the thread goes on and the row is given back."""
+    def _carry_safely(self, upload: Upload, remotes: dict[str, Remote]) -> bool:
+        """Carry one upload; whatever happens, the thread goes on and the row is given back.
+
+        Tells whether another thread has taken this one's place meanwhile.
+        """
         progress = Progress(upload, self._clock.now(), upload.state)
         with self._lock:
             self._waiting -= 1
@@ -191,6 +216,7 @@ class Workers:
             self._gate.end_trial(upload.id)
             with self._lock:
                 self._progress.pop(upload.id, None)
+        return progress.is_stuck
 
     def _give_back(self, upload: Upload, progress: Progress, error: BaseException) -> None:
         """Let a row wait whose attempt ended in a way that nobody foresaw: a doubt, counted."""
@@ -304,9 +330,10 @@ class Workers:
         self.resize(0)
         for _ in range(round(patience_s / 0.05)):
             with self._lock:
-                alive = [thread for thread in self._threads if thread.is_alive()]
-            if not alive:
-                return True
+                stuck = sum(one.is_stuck for one in self._progress.values())
+                alive = sum(thread.is_alive() for thread in self._threads)
+            if alive <= stuck:
+                return not alive  # nobody waits for what a dead disk may never give back
             ended.wait(0.05)
         return False
 

@@ -6,18 +6,20 @@ of what others write. Both look like a quiet night to who only looks at names.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 _NETWORK_TYPES: Final = frozenset(
     {
@@ -32,12 +34,19 @@ _NETWORK_TYPES: Final = frozenset(
         "ceph",
         "lustre",
         "webdav",
+        # a FUSE file system that does not name its kind; `fuseblk` is a disk
+        "fuse",
         # folders of the host, shared with a virtual machine: the same, no events of what it writes
         "virtiofs",
         "vboxsf",
         "prl_fs",
     }
 )
+ANSWER_S: Final = 2.0
+"""So long whoever has other things to do waits for a disk's answer."""
+
+T = TypeVar("T")
+
 _MOUNTINFO: Final = Path("/proc/self/mountinfo")
 _LEFT_BY_SYSTEMS: Final = frozenset({b"lost+found", b"System Volume Information", b"$RECYCLE.BIN"})
 """What a fresh disk holds before anybody wrote on it."""
@@ -105,6 +114,29 @@ def _is_bare(root: Path) -> bool:
         return all(
             entry.name.startswith(b".") or entry.name in _LEFT_BY_SYSTEMS for entry in entries
         )
+
+
+def ask_disk(question: Callable[[], T], *, patience_s: float = ANSWER_S) -> T | None:
+    """Return the answer of a question to a disk; None where none came in time, or an error.
+
+    Asked in a thread, because a share whose server is gone would hold the caller for ever.
+    """
+    answers: list[T] = []
+
+    def ask() -> None:
+        with contextlib.suppress(OSError):
+            answers.append(question())
+
+    asking = threading.Thread(target=ask, name="ask-disk", daemon=True)
+    asking.start()
+    asking.join(patience_s)
+    return answers[0] if answers else None
+
+
+def real_of(path: Path | bytes) -> bytes:
+    """Return the path with its links resolved; as it was written where the disk does not answer."""
+    raw = os.fsencode(path)
+    return ask_disk(lambda: os.path.realpath(raw)) or os.path.abspath(raw)
 
 
 def is_network(path: Path) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from oort.detect.scanner import Scan
+from oort.detect.scanner import SLICE, Scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,6 +70,8 @@ class Scans:
         self._rest_until = 0.0
         self.has_scanned = False
         """Whether a full scan came to its end since the watched folder arrived."""
+        self.slice_entries = SLICE
+        """Entries that are looked at between two pauses; fewer where a look takes long."""
         self._since_observer = 0
 
     def arrive(self, now: float) -> None:
@@ -157,7 +159,7 @@ class Scans:
         else:
             self._full_due = None
             self._full_is_urgent = False
-        scan = Scan(bounds, start=start or b"")
+        scan = Scan(bounds, start=start or b"", slice_=self.slice_entries)
         return _Running(
             scan,
             iter(scan),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from oort.detect import formats
 from oort.detect.bounds import Bounds
+from oort.detect.mounts import real_of
 from oort.detect.opening import open_beneath
 from oort.errors import OortError
 from oort.policy.paths import Judgement, Rules, Verdict
@@ -75,7 +76,7 @@ def _places(
     if connection is not None:
         roots += [one for one in reads.roots(connection, view.host) if one not in roots]
     places: list[_Place] = []
-    roots += [(name, os.fsencode(os.path.realpath(root))) for name, root in roots]
+    roots += [(name, real_of(root)) for name, root in roots]
     for given in (os.path.abspath(path), os.path.realpath(path)):  # noqa: PTH100  # bytes that are no UTF-8 must survive
         raw = os.fsencode(given)
         for name, folder in sorted(roots, key=lambda one: -len(one[1])):
@@ -198,6 +199,7 @@ def _unknown_path(
                 connection, view.host, place.watch, place.rel_path
             ):
                 return _folder(connection, view, place)
+    _refuse_unreadable(view, places, words)
     if not os.path.lexists(path):
         raise OortError(f"{words} does not exist, and is not in the queue")
     covering = [place for place in places if view.settings.watch(place.watch) is not None]
@@ -206,6 +208,17 @@ def _unknown_path(
             f"no watch covers {words}", hint="`oort folders` lists them, `oort watch` adds one"
         )
     raise OortError(f"{words} is not seen yet; {_next_scan(view, covering[0].watch)}")
+
+
+def _refuse_unreadable(view: View, places: Sequence[_Place], words: str) -> None:
+    """Raise OortError where the daemon's last scan could not look at a path, or at a folder above."""
+    for place in places:
+        path = printable(place.rel_path)
+        for one in view.told(place.watch).get("unreadable", []):
+            above, _, reason = one.rpartition(": ")
+            if above in (".", path) or path.startswith(above + "/"):
+                where = "its watched folder" if above == "." else above
+                raise OortError(f"the daemon cannot see {words}: {where} cannot be read: {reason}")
 
 
 def _next_scan(view: View, watch: str) -> str:
@@ -225,7 +238,7 @@ def _left_out(view: View, watch: Watch, place: _Place) -> dict[str, Any] | None:
     """Return the answer for a file that the rules leave out, None for one that they keep."""
     from oort.remote import config_file  # brings the HTTP library along: only where it is needed
 
-    others = [os.fsencode(os.path.realpath(one.path)) for one in view.settings.watches]
+    others = [real_of(one.path) for one in view.settings.watches]
     bounds = Bounds(
         watch.path,
         Rules(watch.include, watch.exclude),

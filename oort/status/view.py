@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from oort.detect.mounts import ask_disk
 from oort.lock import daemon_of
 from oort.policy import state
 from oort.policy.state import Substatus
@@ -86,8 +87,10 @@ class View:
         told = self.told(watch.name)
         now_in = str(told.get("state", ""))
         if not self.running:
-            if not watch.path.is_dir():
-                return "missing", f"{printable(os.fsencode(watch.path))} is not there"
+            is_there = ask_disk(watch.path.is_dir)
+            if not is_there:
+                words = "does not answer" if is_there is None else "is not there"
+                return "missing", f"{printable(os.fsencode(watch.path))} {words}"
             if now_in in ("missing", "scanning"):
                 now_in, told = "", {}
         return now_in or ("polling" if watch.polling else "watching"), told.get("reason")

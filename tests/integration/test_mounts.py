@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from oort.detect import mounts
-from oort.detect.mounts import RootIdentity, RootState, is_network, look_at_root
+from oort.detect.mounts import (
+    RootIdentity,
+    RootState,
+    ask_disk,
+    is_network,
+    look_at_root,
+    real_of,
+)
 
 
 def identity(path: Path) -> RootIdentity:
@@ -75,6 +84,7 @@ def test_what_is_not_there_or_no_folder_is_missing(tmp_path: Path) -> None:
         ("cifs", True),
         ("smb3", True),
         ("fuse.sshfs", True),
+        ("fuse", True),
         ("9p", True),
     ],
 )
@@ -98,3 +108,26 @@ def test_network_file_systems_are_known_by_their_type(
 @pytest.mark.linux
 def test_the_type_of_a_real_file_system_is_found() -> None:
     assert mounts.file_system_type(Path("/proc")) == "proc"
+
+
+def test_a_disk_that_does_not_answer_holds_nobody(tmp_path: Path) -> None:
+    answers = threading.Event()
+    try:
+        assert ask_disk(answers.wait, patience_s=0.01) is None
+        assert ask_disk(tmp_path.is_dir, patience_s=20) is True
+    finally:
+        answers.set()
+
+
+def test_the_real_path_is_the_one_without_links(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+
+    assert real_of(tmp_path / "link" / "a") == os.fsencode(tmp_path.resolve() / "real" / "a")
+
+
+def test_a_question_that_fails_is_no_answer() -> None:
+    def fail() -> bool:
+        raise OSError
+
+    assert ask_disk(fail, patience_s=20) is None
