@@ -110,11 +110,14 @@ class Following:
         return wanted if isinstance(wanted, int) else AUTO_WORKERS
 
     def _config_changed(self, content: bytes | None) -> None:
+        file = self._locations.config_file
+        if content is None and file.exists():  # its watches are not gone because of that
+            self._refuse_config(f"{file} cannot be read")
+            return
         try:
-            settings = parse(content or b"", self._locations.config_file)
+            settings = parse(content or b"", file)
         except SettingsError as error:
-            self._warnings.say("config", f"{error.message}; the last good settings are in force")
-            log.warning("config.invalid", reason=error.message)
+            self._refuse_config(error.message)
             return
         self._warnings.unsay("config")
         keep_as_good(self._locations, content or b"")
@@ -130,6 +133,10 @@ class Following:
         self._accounts.read(settings.watches)
         log.info("config.taken", watches=[watch.name for watch in self.enabled()])
         self._wake()
+
+    def _refuse_config(self, reason: str) -> None:
+        self._warnings.say("config", f"{reason}; the last good settings are in force")
+        log.warning("config.invalid", reason=reason)
 
     def _follow_watches(self, before: Settings, after: Settings) -> None:
         """Start, stop and change watches; a watch with other options begins without a hold."""

@@ -25,7 +25,7 @@ class Watched:
 
     file: Path
     on_change: Callable[[bytes | None], None]
-    """Called with the file's content, None where it is not there."""
+    """Called with the file's content, None where it is not there or cannot be read."""
     even_if_same: bool = False
     """Call also when the file was written again with what it held before."""
     stamp: tuple[int, int, int] | None = None
@@ -52,6 +52,8 @@ class Watched:
             self._look()
 
     def _take(self, content: bytes | None) -> None:
+        if content is None and self.stamp is not None and not self.even_if_same:
+            self.stamp = _UNKNOWN  # when it may be read again, neither time nor size tells
         if content != self.taken or self.even_if_same:
             self.taken = content
             self.on_change(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -79,6 +80,19 @@ def test_a_file_that_is_gone_is_told_as_none(reader: Reader) -> None:
     reader.file.unlink()
 
     assert reader.look(3) == [None]
+
+
+def test_a_file_that_cannot_be_read_for_a_while_is_taken_when_it_can(reader: Reader) -> None:
+    kept = reader.file.read_bytes()
+    reader.file.unlink()
+    reader.file.mkdir()
+
+    assert reader.look(4) == [None]
+    stamp = reader.file.stat()
+    reader.file.rmdir()
+    reader.file.write_bytes(kept)
+    os.utime(reader.file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert reader.look(2) == [None, kept]
 
 
 def test_a_file_that_comes_later_is_taken(tmp_path: Path) -> None:
