@@ -442,6 +442,8 @@ class Intake:
 
     def _offer(self, piece: Slice) -> None:
         should_have = piece.events_should_have_told and self._observing.is_up
+        if self._unreadable:
+            should_have = False  # it may lie where nothing could be seen before
         for version in piece.found:
             if version.rel_path not in self._settling:
                 self._admission.offer(
@@ -450,9 +452,6 @@ class Intake:
 
     def _end_scan(self, scan: Scan, began_at: datetime, now: float) -> None:
         self._observing.compare(scan.folders, scan.linked_folders)
-        if len(scan.unreadable) < self._unreadable:
-            # No observer watches a folder that could not be read when it was met.
-            self._hints.lose("a folder can be read that could not be before")
         self._unreadable = len(scan.unreadable)
         self._scans.replan(now)
         self.news = replace(

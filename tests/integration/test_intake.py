@@ -6,13 +6,16 @@ import dataclasses
 import gzip
 import os
 import shutil
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import select
 
 from oort.clock import SystemClock
+from oort.daemon import intake as intake_module
 from oort.daemon.intake import Callbacks, Intake, IntakeOptions, Neighbours
+from oort.detect.mounts import look_at_root
 from oort.errors import QueueError
 from oort.policy import state
 from oort.policy.outcome import Changed
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from oort.daemon.intake import DetectionQueue
-    from oort.detect.mounts import RootIdentity
+    from oort.detect.mounts import RootIdentity, RootLook
     from oort.policy.sighting import KnownRow, Sighting
     from oort.queue.opening import OpenQueue
     from oort.queue.store import Queue
@@ -759,6 +762,67 @@ def _all_pending(opened: OpenQueue, paths: list[RelPath]) -> Mapping[RelPath, Kn
     known = opened.queue.known("w", paths)
     done = len(known) == len(paths) and all(row.state == state.PENDING for row in known.values())
     return known if done else {}
+
+
+def test_a_thread_that_hangs_in_its_disk_is_silent(
+    root: Path, opened: OpenQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answers = threading.Event(), threading.Event()
+
+    def hang(look_at: Path, before: RootIdentity | None = None) -> RootLook:
+        asked.set()
+        answers.wait()
+        return look_at_root(look_at, before)
+
+    monkeypatch.setattr(intake_module, "look_at_root", hang)
+    clock = FakeClock()
+    hanging = Intake(
+        Watch("w", root, polling=True),
+        opened.queue,
+        clock,
+        options=CALM,
+        neighbours=Neighbours(),
+        callbacks=Callbacks(),
+        first_scan=False,
+    )
+    hanging.start()
+    try:
+        assert asked.wait(20)
+        assert not hanging.is_silent
+        clock.advance(intake_module.SILENT_S + 1)
+        assert hanging.is_silent
+        answers.set()
+        wait_until(lambda: not hanging.is_silent)
+    finally:
+        answers.set()
+        assert hanging.stop(20)
+
+
+def test_what_lies_where_nothing_could_be_seen_before_is_no_missed_event(
+    eventful: Rig, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "closed").mkdir()
+    really, closed = os.scandir, [os.fsencode(root / "closed")]
+
+    def scandir(path: bytes) -> Any:
+        if path in closed:
+            raise PermissionError(13, "Permission denied")
+        return really(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    eventful.intake.request_scan()
+    eventful.pass_(700)
+    assert eventful.intake.news.unreadable == ("closed: Permission denied",)
+
+    (root / "closed" / "a.txt").write_bytes(b"x")
+    wait_until(lambda: len(eventful.intake._hints))
+    eventful.intake._hints.clear()
+    closed.clear()
+    eventful.intake.request_scan()
+    eventful.pass_(700)
+    assert eventful.intake.news.unreadable == ()
+    assert eventful.intake.news.missed_events == 0
+    assert eventful.rows() == {"closed/a.txt": state.PENDING}
 
 
 def test_what_nobody_expected_costs_a_moment_and_not_the_thread(
