@@ -5,6 +5,7 @@
 set -u
 needs=(
   "strace strace the tests that kill, or refuse a write, at a chosen system call"
+  "bindfs bindfs the tests of network shares"
   "curl curl the examples of docs/sandbox.md"
 )
 missing=0
