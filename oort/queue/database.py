@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 HEAD: Final = "0001"
 """The schema that this version of the code reads and writes."""
 
-_BUSY_MS: Final = 10_000
-_WAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
+BUSY_MS: Final = 10_000
+WAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def _prepare_sqlite(engine: Engine, *, begin: str, query_only: bool) -> None:
     @event.listens_for(engine, "connect")
     def _connect(connection: sqlite3.Connection, record: Any) -> None:  # noqa: ARG001  # SQLAlchemy's signature
         connection.isolation_level = None
-        pragmas = [f"busy_timeout={_BUSY_MS}", "foreign_keys=ON"]
+        pragmas = [f"busy_timeout={BUSY_MS}", "foreign_keys=ON"]
         if query_only:
             pragmas += ["query_only=ON"]
         else:
@@ -100,7 +100,7 @@ def _prepare_sqlite(engine: Engine, *, begin: str, query_only: bool) -> None:
                 "synchronous=FULL",
                 "fullfsync=1",  # macOS: fsync does not reach the platter without it
                 "checkpoint_fullfsync=1",
-                f"journal_size_limit={_WAL_LIMIT_BYTES}",
+                f"journal_size_limit={WAL_LIMIT_BYTES}",
             ]
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")

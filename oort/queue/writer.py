@@ -8,15 +8,18 @@ is waited out here: nothing is lost, whoever waits goes on when there is space.
 from __future__ import annotations
 
 import queue
+import sqlite3
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from oort.errors import QueueError
-from oort.queue.database import is_damaged, is_full, reason_of
+from oort.queue.database import BUSY_MS, WAL_LIMIT_BYTES, is_damaged, is_full, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,14 +35,26 @@ T = TypeVar("T")
 GROUP_ROWS: Final = 500
 GROUP_S: Final = 0.02
 RETRY_S: Final = 1.0
+IDLE_S: Final = 60.0
+"""After so long without a change there is time for the queue's log."""
 _STOP: Final = object()
 
 
 class Writer:
     """Owns the only connection that writes; started once, stopped once."""
 
-    def __init__(self, engine: Engine, *, on_fatal: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        on_fatal: Callable[[str], None] | None = None,
+        idle_s: float = IDLE_S,
+    ) -> None:
         self._engine = engine
+        self._idle_s = idle_s
+        self._log = None
+        if engine.dialect.name == "sqlite" and engine.url.database:
+            self._log = Path(f"{engine.url.database}-wal")
         self._on_fatal = on_fatal
         self._changes: queue.Queue[Any] = queue.Queue()
         self._stopping = threading.Event()
@@ -102,7 +117,7 @@ class Writer:
 
     def _next_group(self) -> tuple[list[Any], bool]:
         """Wait for a change, then take all that are there; linger only where nobody waits."""
-        first = self._changes.get()
+        first = self._first_change()
         if first is _STOP:
             return [], True
         group, urgent = [first], first[2]
@@ -116,6 +131,28 @@ class Writer:
             group.append(entry)
             urgent = urgent or entry[2]
         return group, False
+
+    def _first_change(self) -> Any:
+        while True:
+            try:
+                return self._changes.get(timeout=self._idle_s)
+            except queue.Empty:
+                self._shorten_log()
+
+    def _shorten_log(self) -> None:
+        """Write a large log into the file and empty it.
+
+        It grows for as long as somebody asks a long question, and SQLite shortens it at a later
+        write only. Whoever asks just now is not waited for: there will be another idle moment.
+        """
+        if self._connection is None or self._log is None:
+            return
+        with suppress(OSError, SQLAlchemyError, sqlite3.Error):
+            if self._log.stat().st_size > WAL_LIMIT_BYTES:
+                driver: Any = self._connection.connection.driver_connection
+                driver.execute("PRAGMA busy_timeout=0")
+                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                driver.execute(f"PRAGMA busy_timeout={BUSY_MS}")
 
     def _write(self, group: list[Any]) -> None:
         """Commit a group; a change that fails alone fails alone; a full disk is waited out."""

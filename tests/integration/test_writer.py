@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event, text
 
 from oort.errors import QueueError
-from oort.queue.database import Database, migrate, sqlite_url, writing_engine
+from oort.queue.database import WAL_LIMIT_BYTES, Database, migrate, sqlite_url, writing_engine
 from oort.queue.writer import GROUP_ROWS, Writer
 from tests.support.wait import wait_until
 
@@ -256,3 +256,26 @@ def test_stopping_leaves_no_wal_behind(writer: Writer, file: Path) -> None:
 
     assert not file.with_name("oort.db-wal").exists()
     assert words(file) == ["a"]
+
+
+# -- the log ----------------------------------------------------------------------------------------
+
+
+def test_a_log_that_a_long_question_let_grow_is_shortened_when_there_is_time(
+    file: Path, writer: Writer
+) -> None:
+    log = file.with_name(f"{file.name}-wal")
+    writer.run(write("a"))
+    writer.stop()
+    patient = Writer(writing_engine(Database.at(sqlite_url(file))), idle_s=0.2)
+    patient.start()
+    with closing(sqlite3.connect(file, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM words").fetchall()
+        for _ in range(35):
+            patient.run(lambda c: c.execute(text("UPDATE words SET word = randomblob(2000000)")))
+        assert log.stat().st_size > WAL_LIMIT_BYTES
+    wait_until(lambda: log.stat().st_size == 0, timeout_s=30)
+
+    patient.run(write("b"))
+    patient.stop()
