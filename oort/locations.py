@@ -109,6 +109,26 @@ def make_private_folder(folder: Path) -> Path:
     return folder
 
 
+def make_all_private(locations: Locations) -> None:
+    """Take from all that is ours what group and others may do with it: somebody may have copied it.
+
+    What lies beside it in the same folders, and where a link leads, is left as it is.
+    """
+    named = [locations.config_file, locations.last_good_config, locations.lock_file]
+    named += locations.state_folder.glob(f"{locations.database.name}*")
+    for folder in (locations.backups_folder, locations.logs_folder, locations.control_folder):
+        if folder.is_dir() and not folder.is_symlink():
+            make_private_folder(folder)
+            named += folder.iterdir()
+    for path in named:
+        if path.is_file() and not path.is_symlink():
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                make_private(descriptor)
+            finally:
+                os.close(descriptor)
+
+
 def make_private(descriptor: int) -> None:
     """Take from an open file of ours what group and others may do with it."""
     if os.name == "posix":

@@ -183,7 +183,7 @@ def holder_of(file: Path) -> Holder | None:
 def _is_held(file: Path) -> bool:
     """Ask the kernel; what disturbs nobody but a starter who asks at this very moment again."""
     try:
-        descriptor = os.open(file, os.O_RDWR)
+        descriptor = os.open(file, os.O_RDONLY)  # a disk that became read-only has its daemon still
     except OSError:
         return False
     try:

@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -34,6 +35,7 @@ from oort.daemon.warnings import Warnings
 from oort.daemon.workers import Traffic, Workers
 from oort.detect.mounts import is_network
 from oort.errors import OortError, QueueError
+from oort.locations import make_all_private
 from oort.lock import Holder, QueueLock
 from oort.queue import care
 from oort.queue.database import Database
@@ -92,6 +94,8 @@ class Daemon:
             previous = self._catch_signals()
             logging_setup.configure(self._settings_at_start, self._locations.logs_folder)
             try:
+                with suppress(OSError):  # what cannot be mended is opened, or refused, all the same
+                    make_all_private(self._locations)
                 self._open_queue()
                 self._build()
                 self._start()

@@ -1,7 +1,9 @@
-"""Is there room on the disk of the queue? Below 50 MB nothing is claimed any more."""
+"""Is there room on the disk of the queue? Below 50 MB, or read-only, nothing is claimed any more."""
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from typing import TYPE_CHECKING, Final
 
@@ -19,28 +21,43 @@ def has_room_for(file: Path, folder: Path) -> bool:
 
 
 class StateDisk:
-    """Looks at the free space of the state folder's disk; asked once a second."""
+    """Looks whether the state folder's disk takes anything; asked once a second."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.has_space = True
+        self.warning: str | None = None
+        """What `oort status` shows while it takes nothing, or too little."""
 
     @property
-    def warning(self) -> str | None:
-        """What `oort status` shows while there is too little space."""
-        if self.has_space:
+    def has_space(self) -> bool:
+        """Whether there is room for what an upload has to record."""
+        return self.warning is None
+
+    def look(self) -> bool:
+        """Look once; tell whether the answer changed."""
+        try:
+            warning = self._found()
+        except OSError:
+            return False
+        changed = warning != self.warning
+        self.warning = warning
+        return changed
+
+    def _found(self) -> str | None:
+        if _is_read_only(self._folder / "oort.lock"):
+            return f"the disk of the queue in {self._folder} is read-only: nothing is sent"
+        if shutil.disk_usage(self._folder).free >= LEAST_BYTES:
             return None
         return (
             f"less than {LEAST_BYTES // 2**20} MB are free for the queue in {self._folder}: "
             "nothing is sent until there is more"
         )
 
-    def look(self) -> bool:
-        """Look once; tell whether the answer changed."""
-        try:
-            has_space = shutil.disk_usage(self._folder).free >= LEAST_BYTES
-        except OSError:
-            return False
-        changed = has_space != self.has_space
-        self.has_space = has_space
-        return changed
+
+def _is_read_only(file: Path) -> bool:
+    """Tell whether the disk of a file has become read-only: its flags do not tell after an error."""
+    try:
+        os.close(os.open(file, os.O_WRONLY))
+    except OSError as error:
+        return error.errno == errno.EROFS
+    return False

@@ -153,7 +153,7 @@ def _daemon(
 def _warnings(told: dict[str, Any], disk: StateDisk, holder: Holder) -> set[str]:
     """Return the daemon's warnings, those of a disk that takes none included.
 
-    That it is full is found here; that it fails, the daemon says in the file of its lock.
+    That it is full or read-only is found here; that it fails, the daemon says in the file of its lock.
     """
     disk.look()
     beside = (disk.warning, holder.trouble)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -91,6 +92,31 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
         locations.write_private_file(tmp_path / "file", b"x")
 
     assert [tmp_path / "home", tmp_path / "file"] == sorted(tmp_path.iterdir(), reverse=True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX modes")
+def test_all_that_is_ours_is_made_private_and_nothing_else(tmp_path: Path) -> None:
+    home = tmp_path / "oort"
+    here = locations.Locations(home, home)
+    ours = [
+        here.config_file,
+        here.database.with_name("oort.db.damaged-20261123T050000Z"),
+        here.backups_folder / "oort-20261123T050000Z.db",
+        here.logs_folder / "oort.log.1",
+    ]
+    image, linked = home / "m31.fits", home / "images" / "linked.toml"
+    for path in [*ours, image, linked]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        path.chmod(0o644)
+    here.last_good_config.symlink_to(linked)
+    here.logs_folder.chmod(0o755)
+
+    locations.make_all_private(here)
+
+    assert {mode(path) for path in ours} == {0o600}
+    assert mode(here.logs_folder) == 0o700
+    assert {mode(image), mode(linked)} == {0o644}
 
 
 def mode(path: Path) -> int:
