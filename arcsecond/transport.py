@@ -473,6 +473,10 @@ _REASONS: Mapping[type[BaseException], str] = {
 }
 
 
+_NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
+"""OpenSSL's words for a server of plain http on the port of an https address."""
+
+
 def _reason(foreign: BaseException, timeouts: Timeouts, wire: Wire) -> str:
     """Return why, in words that hold no URL, no query and no credentials."""
     causes = list(_causes(foreign))
@@ -499,6 +503,8 @@ def _words_of_os_error(cause: OSError) -> str | None:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({cause.verify_message})"
     if isinstance(cause, ssl.SSLError):
+        if cause.reason in _NO_TLS:
+            return "TLS failed: what answers there speaks no TLS"
         return f"TLS failed ({cause.reason or 'closed without a word'})"
     if str(cause).startswith("Tunnel connection failed"):
         return str(cause)
