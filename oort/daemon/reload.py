@@ -36,8 +36,10 @@ class Watched:
 
     def prime(self, content: bytes | None) -> None:
         """Know what was taken already; what is in the file by now is compared with that."""
-        self.stamp = _stamp(self.file) if self.even_if_same else _UNKNOWN
-        self.taken = content
+        with self.lock:
+            self.is_candidate = False  # who looked before had nothing to compare with
+            self.stamp = _stamp(self.file) if self.even_if_same else _UNKNOWN
+            self.taken = content
 
     def take_now(self) -> None:
         """Take the file as it is: a command of ours has replaced it in one step, and waits."""
