@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import structlog
+
 from oort.policy import hold as holds
 from oort.policy import link as links
 from oort.policy.hold import FREE, Hold
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from oort.policy.outcome import Outcome
     from oort.policy.retry import Jitter
 
+log = structlog.get_logger("oort.link")
+
 _TREMBLES: Final = timedelta(seconds=1)
 
 
@@ -34,6 +38,15 @@ class Allowance:
     trial: bool = False
     reason: str | None = None
     """Why not freely, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """An attempt as its row must see it."""
+
+    outcome: Outcome
+    counts: bool
+    """False while the server itself is in trouble: its failures are not the file's."""
 
 
 class Gate:
@@ -120,8 +133,8 @@ class Gate:
     def _end_trial(self, upload_id: int) -> None:
         self._trials = {key: one for key, one in self._trials.items() if one != upload_id}
 
-    def after_attempt(self, watch: str, api: str, upload_id: int, outcome: Outcome) -> Outcome:
-        """Learn from an attempt; return its outcome as the row must see it."""
+    def after_attempt(self, watch: str, api: str, upload_id: int, outcome: Outcome) -> Learnt:
+        """Learn from an attempt; return it as the row must see it."""
         now, mono = self._clock.now(), self._clock.monotonic()
         with self._lock:
             self._end_trial(upload_id)
@@ -150,13 +163,23 @@ class Gate:
                 self._holds.pop(watch, None)
             else:
                 self._holds[watch] = new
-        if after.state != before.state or old.is_held != new.is_held:
+        self._tell_link(api, before, after)
+        if old.is_held != new.is_held:
+            log.info(
+                "watch.changed",
+                state="held" if new.is_held else "released",
+                watch=watch,
+                reason=new.reason,
+            )
             self._on_change()
-        return holds.as_watch_trouble(new, outcome)
+        # What was known before this attempt counts: the third file is counted, the fourth is not.
+        return Learnt(holds.as_watch_trouble(new, outcome), counts=not before.server_in_trouble)
 
-    def server_in_trouble(self, api: str) -> bool:
-        """Whether failures are the server's own just now, and not counted as a file's."""
-        return self.link(api).server_in_trouble
+    def _tell_link(self, api: str, before: Link, after: Link) -> None:
+        """Say once what became of a link: one line, and who waits for it."""
+        if after.state != before.state:
+            log.info("link.changed", api=api, state=after.state.value, reason=after.reason)
+            self._on_change()
 
     def due_probes(self) -> list[tuple[str, Probe]]:
         """Return the links that are to be tried now, other than by a row."""
@@ -190,9 +213,11 @@ class Gate:
         """The link was tried and works, or the key is a new one."""
         with self._lock:
             before = self._link(api)
-            self._links[api] = links.up(before, now=self._clock.now())
-        if not before.is_online:
-            self._on_change()
+            after = links.answered(before, now=self._clock.now(), mono=self._clock.monotonic())
+            self._links[api] = after
+        self._tell_link(api, before, after)
+        if after.server_in_trouble and not before.server_in_trouble:
+            self._on_change()  # a row may try it
 
     def try_keys_now(self) -> None:
         """Let each link whose key was refused be tried at once."""
@@ -223,8 +248,7 @@ class Gate:
                     rng=self._rng,
                 )
             self._links[api] = after
-        if after.state != before.state:
-            self._on_change()
+        self._tell_link(api, before, after)
 
     def told(self, apis: Iterable[str]) -> list[dict[str, Any]]:
         """Return the links as `oort status` shows them; the same as long as nothing changes."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import structlog
-
 from oort.policy.link import Probe
 from oort.policy.outcome import Unauthorised
 from oort.remote import Ended
@@ -13,8 +11,6 @@ from oort.remote import Ended
 if TYPE_CHECKING:
     from oort.daemon.desk import Desk
     from oort.daemon.gate import Gate
-
-log = structlog.get_logger("oort.link")
 
 
 class Probes:
@@ -52,7 +48,6 @@ class Probes:
             refused = isinstance(ended.outcome, Unauthorised)
             self._gate.failed(api, reason, unauthorised=refused)
         else:
-            log.info("link.answered", api=api)
             self._gate.answered(api)
         finally:
             remote.close()

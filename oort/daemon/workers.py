@@ -232,20 +232,19 @@ class Workers:
         """Attempt, decide, move: the heart of the product."""
         began = self._clock.monotonic()
         carried, api = self._attempt(upload, progress, remotes)
-        counts = not self._gate.server_in_trouble(api)
-        outcome = self._gate.after_attempt(upload.watch, api, upload.id, carried.outcome)
+        learnt = self._gate.after_attempt(upload.watch, api, upload.id, carried.outcome)
         facts = Facts(
             attempts=upload.attempts,
             may_be_stored=carried.doubt.may_be_stored,
             body_complete=carried.doubt.body_complete,
             ask_first=carried.doubt.ask_first,
             asked_complete=carried.doubt.asked_complete,
-            counts=counts,
+            counts=learnt.counts,
             waited_s=(self._clock.now() - upload.created_at).total_seconds(),
         )
-        decision = decide(outcome, facts, self._desk.limits(), self._rng)
+        decision = decide(learnt.outcome, facts, self._desk.limits(), self._rng)
         self._last_took_s = self._clock.monotonic() - began
-        self._finish(upload, progress, outcome, decision)
+        self._finish(upload, progress, learnt.outcome, decision)
 
     def _attempt(
         self, upload: Upload, progress: Progress, remotes: dict[str, Remote]

@@ -12,13 +12,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from oort.policy.outcome import (
+    Broken,
     FileRefused,
     FoundSame,
     Interrupted,
     NotAllowed,
+    NotReached,
     Outcome,
     RootMissing,
+    ServerBusy,
     Stored,
+    Unclear,
     WatchRefused,
 )
 
@@ -81,9 +85,14 @@ def after_attempt(
         case FileRefused(reason=reason):
             alike = hold.alike | {upload_id} if hold.words == reason else frozenset({upload_id})
             counted = replace(hold, words=reason, alike=alike)
-            if len(alike) >= ALIKE or hold.reason == reason:
-                return _held(counted, reason, now=now, mono=mono, max_s=max_s, rng=rng)
-            return _tried_again(counted, mono=mono, rng=rng)
+            holds = len(alike) >= ALIKE or hold.reason == reason
+            return (
+                _held(counted, reason, now=now, mono=mono, max_s=max_s, rng=rng)
+                if holds
+                else _tried_again(counted, mono=mono, rng=rng)
+            )
+        case Broken() | NotReached() | ServerBusy() | Unclear():
+            return _tried_again(hold, mono=mono, rng=rng)
         case _:
             return hold
 
@@ -105,7 +114,7 @@ def _held(
 
 
 def _tried_again(hold: Hold, *, mono: float, rng: Jitter) -> Hold:
-    """Have a held watch tried with another file soon: this one was refused for its own sake."""
+    """Have a held watch tried with another file soon: this one told nothing of the watch."""
     if not hold.is_held or mono < hold.try_at_mono:
         return hold
     return replace(hold, try_at_mono=mono + rng.uniform(0.8 * FIRST_TRY_S, FIRST_TRY_S))

@@ -23,6 +23,7 @@ from oort.policy.outcome import (
     SizeDiffers,
     Stored,
     Unauthorised,
+    Unclear,
     WatchRefused,
 )
 from oort.policy.retry import MAX_RETRY_AFTER_S
@@ -106,6 +107,10 @@ def after_attempt(
             )
         case Stored() | FoundSame() | FoundOther() | SizeDiffers() | FileRefused() | WatchRefused():
             return up(link, now=now)
+        case Broken(reason=reason) | Unclear(reason=reason) if link.server_in_trouble:
+            # No success either: the next file is not tried at once.
+            words = f"the server is in trouble: {reason}"
+            return down(link, words, Probe.ROW, now=now, mono=mono, max_s=max_s, rng=rng)
         case _:
             return link
 
@@ -146,6 +151,17 @@ def up(link: Link, *, now: datetime) -> Link:
     if link.is_online and not link.troubled:
         return link
     return Link(since=link.since if link.is_online else now)
+
+
+def answered(link: Link, *, now: datetime, mono: float) -> Link:
+    """Return the link after a probe was answered: online, or to be tried with one row.
+
+    A server that refused three files and went away has not taken one since: it may only have been
+    started anew, with the same trouble.
+    """
+    if link.state is LinkState.OFFLINE and len(link.troubled) >= TROUBLED_FILES:
+        return replace(link, probe=Probe.ROW, probe_at_mono=mono)
+    return up(link, now=now)
 
 
 def down(

@@ -48,7 +48,7 @@ class World:
     def attempt(
         self, outcome: Outcome, upload_id: int = 1, *, watch: str = "dome", api: str = CLOUD
     ) -> Outcome:
-        return self.gate.after_attempt(watch, api, upload_id, outcome)
+        return self.gate.after_attempt(watch, api, upload_id, outcome).outcome
 
     def allowance(self, watch: str = "dome", api: str = CLOUD) -> Allowance:
         return self.gate.allowance(watch, api)
@@ -140,7 +140,7 @@ def test_a_new_key_is_tried_at_once(world: World) -> None:
 
 def test_a_server_in_trouble_is_tried_with_one_row_of_one_watch(world: World) -> None:
     world.trouble()
-    assert world.gate.server_in_trouble(CLOUD)
+    assert world.gate.link(CLOUD).server_in_trouble
     assert not world.allowance().trial
     world.clock.advance(1)
     assert world.allowance().trial
@@ -182,7 +182,26 @@ def test_a_row_that_gets_through_lets_everything_flow(world: World) -> None:
 
     assert world.allowance() == FREE
     assert world.allowance("other") == FREE
-    assert not world.gate.server_in_trouble(CLOUD)
+    assert not world.gate.link(CLOUD).server_in_trouble
+
+
+def test_the_third_file_is_counted_and_the_fourth_is_not(world: World) -> None:
+    counted = [world.gate.after_attempt("dome", CLOUD, n, BUSY).counts for n in (1, 2, 3, 4, 5)]
+
+    assert counted == [True, True, True, False, False]
+
+
+def test_a_troubled_server_that_was_away_is_tried_with_a_row_when_it_answers(world: World) -> None:
+    world.trouble()
+    world.clock.advance(1)
+    world.attempt(DOWN, 4)
+    world.clock.advance(2)
+    assert world.gate.due_probes() == [(CLOUD, Probe.PING)]
+
+    world.gate.answered(CLOUD)
+
+    assert world.allowance().trial
+    assert world.gate.due_probes() == []
 
 
 # -- watches ----------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from oort.policy.hold import ALIKE, FIRST_TRY_S, FREE, Hold, after_attempt, as_watch_trouble
 from oort.policy.outcome import (
+    Broken,
     Changed,
     FileRefused,
     FoundSame,
@@ -17,7 +18,9 @@ from oort.policy.outcome import (
     NotReached,
     Outcome,
     RootMissing,
+    ServerBusy,
     Stored,
+    Unclear,
     Unreadable,
     WatchRefused,
 )
@@ -123,6 +126,27 @@ def test_what_says_nothing_of_the_watch_changes_nothing(outcome: Outcome) -> Non
 
     assert story.attempt(outcome) == outcome
     assert story.hold == before
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        ServerBusy("503", 503),
+        Broken("reset", 9, body_complete=False, link_proven=True),
+        Unclear("nothing confirmed", 200),
+    ],
+)
+def test_a_trial_that_tells_nothing_of_the_watch_is_followed_by_a_later_one(
+    outcome: Outcome,
+) -> None:
+    story = Story()
+    story.attempt(NO_DATASET)
+    story.wait_for_try()
+
+    story.attempt(outcome, 2)
+
+    assert story.hold.reason == NO_DATASET.reason
+    assert story.try_in_s() == FIRST_TRY_S
 
 
 # -- ten alike refusals -----------------------------------------------------------------------------

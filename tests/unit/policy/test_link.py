@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oort.policy.link import FIRST_PROBE_S, Link, LinkState, Probe, after_attempt, down, refused, up
+from oort.policy.link import (
+    FIRST_PROBE_S,
+    Link,
+    LinkState,
+    Probe,
+    after_attempt,
+    answered,
+    down,
+    refused,
+    up,
+)
 from oort.policy.link import probe_delay_s as delay_s
 from oort.policy.outcome import (
     Broken,
@@ -25,6 +35,7 @@ from oort.policy.outcome import (
     SizeDiffers,
     Stored,
     Unauthorised,
+    Unclear,
     Unreadable,
     WatchRefused,
 )
@@ -304,6 +315,41 @@ def test_a_troubled_server_that_goes_away_is_pinged() -> None:
 
     assert story.link.probe is Probe.PING
     assert story.link.since == EVENING
+
+
+def test_a_troubled_server_that_was_away_is_tried_with_one_row_when_it_answers() -> None:
+    story = in_trouble()
+    story.wait_for_probe()
+    story.attempt(NotReached("connection refused"), 4)
+    story.wait_for_probe()
+
+    back = answered(story.link, now=story.clock.now(), mono=story.clock.monotonic())
+
+    assert back.server_in_trouble
+    assert back.probe_at_mono == story.clock.monotonic()
+    assert back.since == EVENING
+    story.link = back
+    assert story.attempt(STORED, 5).is_online
+
+
+def test_a_server_that_was_only_away_is_online_when_it_answers() -> None:
+    story = offline()
+
+    assert answered(story.link, now=EVENING, mono=0.0).is_online
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [Broken("reset", 9, body_complete=False, link_proven=True), Unclear("nothing confirmed", 200)],
+)
+def test_a_probing_row_that_proves_nothing_is_followed_by_a_later_one(outcome: Outcome) -> None:
+    story = in_trouble()
+    story.wait_for_probe()
+
+    story.attempt(outcome, 4)
+
+    assert story.link.server_in_trouble
+    assert story.probe_in_s() == 2.0
 
 
 def test_one_answer_with_an_error_in_an_outage_does_not_make_the_server_troubled() -> None:
