@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import tomlkit
 
+from tests.support.queue_file import note_of, uploads_of
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
@@ -105,6 +106,14 @@ class Home:
             "-",
             stdin=sandbox.upload_key + "\n",
         )
+
+    def readdress(self, url: str) -> None:
+        """Write another address of the sandbox's into config.ini, keys kept, as with an editor."""
+        file = self.folder / "arcsecond" / "config.ini"
+        text = re.sub(r"(?m)^api_server = .*$", f"api_server = {url}", file.read_text())
+        if url.startswith("http://") and "127.0.0.1" not in url:
+            text = text.replace(f"api_server = {url}", f"api_server = {url}\nallow_http = yes")
+        file.write_text(text)
 
     def configure(self, values: Mapping[str, str] = QUICK) -> None:
         """Write plain settings into config.toml, as somebody with an editor does.
@@ -241,6 +250,44 @@ class Home:
             what=lambda: f"{self._counts()} {self.json('status')['attention']}\n{self.told()}",
         )
         return latest
+
+    def link(self) -> dict[str, Any]:
+        """Return what the daemon noted of its one link, as `oort status` shows it, in a moment."""
+        noted = note_of(self.folder / "oort" / "oort.db", "links") or [{"state": "unknown"}]
+        link: dict[str, Any] = noted[0]
+        return link
+
+    def wait_for_link(self, state: str, words: str = "") -> dict[str, Any]:
+        """Wait until the link is in that state, with those words in its reason; return it."""
+
+        def reached() -> dict[str, Any] | None:
+            link = self.link()
+            return link if link["state"] == state and words in (link["reason"] or "") else None
+
+        return wait_until(
+            reached,
+            timeout_s=60,
+            every_s=0.1,
+            what=lambda: f"no {state} link {words!r}: {self.link()}\n{self.told()}",
+        )
+
+    def row(self, path: str) -> dict[str, Any]:
+        """Return the columns of a file's row in the queue, by its path below the watched folder."""
+        return uploads_of(self.folder / "oort" / "oort.db").get(path, {"substatus": None})
+
+    def wait_for_row(self, path: str, **values: Any) -> dict[str, Any]:
+        """Wait until a file's row has these values; return it."""
+
+        def reached() -> dict[str, Any] | None:
+            row = self.row(path)
+            return row if values.items() <= row.items() else None
+
+        return wait_until(
+            reached,
+            timeout_s=60,
+            every_s=0.1,
+            what=lambda: f"{path} is not {values}: {self.row(path)}\n{self.told()}",
+        )
 
     def _counts(self) -> dict[str, int]:
         """Return how many rows the queue's file has in each status."""

@@ -59,7 +59,8 @@ class Proxy:
         self, to_port: int, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
     ) -> None:
         self._to_port = to_port
-        self._tls = tls
+        self.tls = tls
+        """Who ends TLS here; another one, or none, is for the connections that follow."""
         self._host = host
         self._lock = threading.Lock()
         self._next: list[Plan] = []
@@ -71,6 +72,8 @@ class Proxy:
         self._over = threading.Event()
         self.plan = Plan()
         self.accepted = 0
+        self.most_at_once = 0
+        self._open_now = 0
         self.tls_errors: list[Exception] = []
         """Handshakes that came to nothing."""
         self.port = 0
@@ -79,7 +82,7 @@ class Proxy:
     @property
     def url(self) -> str:
         """The proxy's address, as a client is to use it."""
-        return f"{'https' if self._tls else 'http'}://{self._host}:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{self._host}:{self.port}"
 
     def __enter__(self) -> Proxy:
         return self
@@ -167,19 +170,28 @@ class Proxy:
                 return
             with self._lock:
                 self.accepted += 1
+                self._open_now += 1
+                self.most_at_once = max(self.most_at_once, self._open_now)
                 plan = self._next.pop(0) if self._next else self.plan
             self._start(self._carry, sock, plan)
 
     def _carry(self, sock: socket.socket, plan: Plan) -> None:
+        try:
+            self._carry_one(sock, plan)
+        finally:
+            with self._lock:
+                self._open_now -= 1
+
+    def _carry_one(self, sock: socket.socket, plan: Plan) -> None:
         server = None
         try:
             sock.settimeout(10)
-            if self._tls is not None:
-                sock = self._tls.wrap_socket(sock, server_side=True)
+            if self.tls is not None:
+                sock = self.tls.wrap_socket(sock, server_side=True)
             server = socket.create_connection((self._host, self._to_port), timeout=10)
             connection = _Connection(_Side(sock), _Side(server), plan, self._frozen)
         except (OSError, ValueError) as error:  # a client that is gone has no address: ValueError
-            if self._tls is not None and server is None:
+            if self.tls is not None and server is None:
                 self.tls_errors.append(error)
             reset(sock)
             return

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +38,27 @@ def rows_of(file: Path) -> list[FileRow]:
         if "no such table" in str(error) or "unable to open" in str(error):
             return []
         raise
+
+
+def uploads_of(file: Path) -> dict[str, dict[str, Any]]:
+    """Return every row of a queue by its path, with all its columns."""
+    try:
+        with closing(_opened(file)) as queue:
+            queue.row_factory = sqlite3.Row
+            found = queue.execute("SELECT * FROM uploads")
+            return {os.fsdecode(row["rel_path"]): dict(row) for row in found}
+    except sqlite3.OperationalError:
+        return {}
+
+
+def note_of(file: Path, name: str) -> Any:
+    """Return what the daemon noted last under a name: its links, its watches; None for nothing."""
+    try:
+        with closing(_opened(file)) as queue:
+            found = queue.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
+            return json.loads(found[0]) if found else None
+    except sqlite3.OperationalError:
+        return None
 
 
 def is_sound(file: Path) -> bool:
