@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MANY_BLOCKS = 400 * BLOCK
 ONE_BLOCK = 20 * BLOCK
 """Less than the 64 KiB in which a form goes out: when it waits, its last byte has been read."""
-NEXT_TO_NOTHING = "1"
+NEXT_TO_NOTHING = "1b"
 """A byte a second: uploads begin, and their first block waits until the limit is another one."""
 
 

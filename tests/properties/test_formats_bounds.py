@@ -62,7 +62,7 @@ def _in_blocks(content: bytes) -> bytes:
     return content + b" " * (-len(content) % BLOCK)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(_hdus, st.sampled_from([0, 1, BLOCK, GB, 2**62]))
 def test_wild_fits_headers_cost_no_more_than_they_are_long(
     hdus: list[tuple[bytes, int]], hole: int
