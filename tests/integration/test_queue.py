@@ -110,14 +110,25 @@ def test_a_fresh_dataset_needs_no_question(opened: OpenQueue) -> None:
     assert upload.state == state.UPLOADING
 
 
-def test_many_threads_never_claim_the_same_row(opened: OpenQueue) -> None:
-    settle(opened, *(version(f"{n}.fits") for n in range(400)))
+@pytest.mark.parametrize(
+    ("count", "at_once"),
+    [(400, 7), pytest.param(10_000, 20, marks=[pytest.mark.soak, pytest.mark.timeout(900)])],
+)
+def test_many_threads_never_claim_the_same_row(opened: OpenQueue, count: int, at_once: int) -> None:
+    settle(opened, *(version(f"{n}.fits") for n in range(count)))
+
+    def work(_: int) -> list[int]:
+        uploads = claim(opened, at_once)
+        for upload in uploads:
+            end(opened, upload, STORED)
+        return [upload.id for upload in uploads]
 
     with ThreadPoolExecutor(8) as pool:
-        taken = [u.id for batch in pool.map(lambda _: claim(opened, 7), range(80)) for u in batch]
+        taken = [one for ids in pool.map(work, range(count // at_once + 80)) for one in ids]
 
-    assert len(taken) == 400
-    assert len(set(taken)) == 400
+    assert len(taken) == count
+    assert len(set(taken)) == count
+    assert rows(opened) == [(f"{n}.fits", "done") for n in range(count)]
 
 
 def test_an_attempt_is_recorded_with_its_history(opened: OpenQueue) -> None:

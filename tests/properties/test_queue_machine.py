@@ -57,6 +57,7 @@ from oort.policy.version import FileVersion, RelPath
 from oort.queue import orders, reads
 from oort.queue.database import Database, sqlite_url
 from oort.queue.datasets import DatasetKey, KnownDataset
+from oort.queue.memory import WatchMemory
 from oort.queue.models import ATTEMPTS
 from oort.queue.moves import StaleRowError
 from oort.queue.opening import OpenQueue
@@ -102,6 +103,7 @@ OUTCOMES: Final[list[Outcome]] = [
     Interrupted("stopping", 5),
 ]
 PATHS: Final = [b"a.fits", b"b.fits", b"night/c.fits", b"bad\xff.fits"]
+REMEMBERED: Final = [{}, {"scanned": True}, {"root_dev": 1, "root_ino": 2}, {"baselined": True}]
 NIGHTS: Final = [None, TONIGHT, "2026-11-21"]
 
 MEMORY: Final = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  # a private folder in it
@@ -128,6 +130,8 @@ class ModelRow:
     acknowledged: bool = False
     unproven: bool = False
     changed: bool = False
+    recheck: bool = False
+    tags_pending: bool = False
     due: datetime | None = None
 
     @property
@@ -200,6 +204,8 @@ class Model:
     def _do(self, row: ModelRow, sighting: Sighting, action: Action, after: State) -> None:
         if action is Action.MARK_CHANGED:
             row.changed = True
+        elif action is Action.COMPARE:
+            row.recheck = True
         elif action is Action.REVISE_CHANGED:
             row.version = sighting.version
         elif action is Action.RENAME:
@@ -216,6 +222,7 @@ class Model:
         row.ask_first = row.ask_first or row.tried
         row.attempts = row.cuts = 0
         row.tried = row.acknowledged = row.unproven = row.dataset_known = False
+        row.recheck = row.tags_pending = False
 
     def _rename(self, row: ModelRow, sighting: Sighting) -> None:
         target = sighting.renamed_to
@@ -250,6 +257,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.model = Model()
         self.hands: dict[int, Hand] = {}
         self.lost: list[Hand] = []
+        self.remembered: tuple[bytes, WatchMemory] = ROOT, WatchMemory()
+        self.noted: Any = None
         self.open()
 
     def open(self) -> None:
@@ -303,6 +312,11 @@ class QueueMachine(RuleBasedStateMachine):
         for version in fresh:
             self.model.rows.append(ModelRow(0, state.IGNORED, version, acknowledged=True))
         self.model.name(all_rows(self.opened))
+        self.remembered = ROOT, replace(self.memory_of(ROOT), baselined=True)
+
+    def memory_of(self, root: bytes) -> WatchMemory:
+        """Return what is remembered of a watch of this folder: one of another begins anew."""
+        return self.remembered[1] if self.remembered[0] == root else WatchMemory()
 
     # -- workers ---------------------------------------------------------------------------------
 
@@ -353,6 +367,7 @@ class QueueMachine(RuleBasedStateMachine):
         row.cuts += decision.cut
         row.ask_first = decision.ask_first
         row.unproven = getattr(outcome, "unproven", False)
+        row.tags_pending = getattr(outcome, "tags_pending", False)
         row.due = None
         if decision.delay_s is not None:
             row.due = self.clock.now() + timedelta(seconds=decision.delay_s)
@@ -389,6 +404,63 @@ class QueueMachine(RuleBasedStateMachine):
             tags_pending=getattr(outcome, "tags_pending", False),
         )
 
+    # -- what is done when nothing else is --------------------------------------------------------
+
+    @rule()
+    def write_the_tags(self) -> None:
+        for upload in self.queue.todo(0, 100):
+            self.queue.tagged(upload)
+            self.row_of(upload.id).tags_pending = False
+
+    @rule(same=st.booleans())
+    def compare_what_has_another_time(self, same: bool) -> None:
+        for upload in self.queue.todo(0, 100):
+            row = self.row_of(upload.id)
+            found = replace(row.version, mtime_ns=row.version.mtime_ns + 1)
+
+            self.queue.compared(upload, ROOT, found, same=same)
+
+            row.recheck = False
+            if same:
+                row.version = found
+            elif self.model.newest(row.path) is row:
+                self.model.rows.append(ModelRow(0, state.CHANGED, found, row.night))
+                self.model.name(all_rows(self.opened))
+
+    def row_of(self, row_id: int) -> ModelRow:
+        return next(row for row in self.model.rows if row.id == row_id)
+
+    @invariant()
+    def what_is_left_to_do_is_known(self) -> None:
+        to_do = {row.id for row in self.model.rows if row.recheck or row.tags_pending}
+
+        assert {upload.id for upload in self.queue.todo(0, 100)} == to_do
+
+    # -- the memory --------------------------------------------------------------------------------
+
+    @rule(root=st.sampled_from([ROOT, b"/data/moved"]), values=st.sampled_from(REMEMBERED))
+    def remember(self, root: bytes, values: dict[str, Any]) -> None:
+        self.queue.memory.remember(WATCH, root, **values)
+
+        self.remembered = root, replace(self.memory_of(root), **values)
+
+    @rule(value=st.sampled_from([None, True, {"a": 1}]))
+    def note(self, value: Any) -> None:
+        self.queue.memory.note("paused", value).result()
+        self.noted = value
+
+    @invariant()
+    def what_was_remembered_is_there(self) -> None:
+        root, memory = self.remembered
+        assert self.queue.memory.of(WATCH, root) == memory
+        assert self.queue.memory.of(WATCH, root + b"-other") == WatchMemory()
+        assert self.queue.memory.noted("paused") == self.noted
+
+    @invariant()
+    def what_settles_is_found_again(self) -> None:
+        settling = [row.version for row in self.model.rows if row.state == state.SETTLING]
+        assert Counter(self.queue.settling(WATCH)) == Counter(settling)
+
     # -- the dataset, the clock, crashes ---------------------------------------------------------
 
     @rule(fresh=st.booleans())
@@ -423,6 +495,16 @@ class QueueMachine(RuleBasedStateMachine):
         for row in self.model.rows:
             if row.due is not None:
                 row.due += timedelta(hours=hours)
+
+    @rule(hours=st.integers(0, 30))
+    def clamp_the_waits(self, hours: int) -> None:
+        latest = self.clock.now() + timedelta(hours=hours)
+        self.queue.clamp_waits(latest)
+        for row in self.model.rows:
+            if row.due is not None:
+                row.due = min(row.due, latest)
+        due = [row.due for row in self.model.rows if row.due is not None]
+        assert self.queue.next_due_at([WATCH]) == min(due, default=None)
 
     @rule()
     def crash(self) -> None:
@@ -569,7 +651,11 @@ def _as_model(columns: dict[str, Any]) -> dict[str, Any]:
     return {name: plain.get(name, columns.get(name)) for name in names}
 
 
-def test_the_queue_does_what_its_model_says(tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("lives", [36, pytest.param(400, marks=pytest.mark.soak)])
+def test_the_queue_does_what_its_model_says(tmp_path: Path, lives: int) -> None:
+    """More than a thousand operations in a day's run, thirty in each life of a queue."""
     template = tmp_path / "template.db"
     OpenQueue(Database.at(sqlite_url(template)), host="", clock=FakeClock()).close()
     machine = type("Machine", (QueueMachine,), {"template": template})
@@ -577,7 +663,7 @@ def test_the_queue_does_what_its_model_says(tmp_path: Path) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=40,
+            max_examples=lives,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
