@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from oort.daemon.intake_values import Callbacks, DetectionQueue
     from oort.detect.missed import MissedEvents
     from oort.detect.settling import Settling
+    from oort.policy.nesting import Kin
     from oort.policy.sighting import KnownRow
     from oort.values import FileVersion, RelPath
 
@@ -73,6 +74,8 @@ class Admission:
         self._tell = callbacks
         self.first_scan = first_scan
         """No scan came to its end yet: what is found may be at the server already."""
+        self.kin: Sequence[Kin] = ()
+        """Other watches that may have stored a file; may be replaced at any time."""
         self._log = structlog.get_logger("oort.intake").bind(watch=watch)
         self._outbox = Outbox(self._note, watch=watch)
         self._candidates: list[Candidate] = []
@@ -160,7 +163,7 @@ class Admission:
     def _ask(self, now: float) -> None:
         paths = {candidate.version.rel_path for candidate in self._candidates}
         paths |= {rename.before for rename in self._renames} | set(self._followed)
-        known = self._queue.known(self._watch, sorted(paths))
+        known = self._queue.known(self._watch, sorted(paths), self.kin)
         renames, self._renames = self._renames, []
         candidates, self._candidates = self._candidates, []
         followed, self._followed = self._followed, []

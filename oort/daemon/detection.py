@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -13,11 +14,13 @@ from oort.daemon.desk import dataset_of, night_name
 from oort.daemon.intake import Intake
 from oort.daemon.intake_values import Callbacks, IntakeOptions, Neighbours
 from oort.detect.mounts import RootIdentity, real_of
+from oort.policy.nesting import kin_of, way_to
+from oort.queue.orders import hand_over
 from oort.remote import config_file
 from oort.values import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from oort.clock import Clock
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from oort.values import FileVersion, Watch
 
 log = structlog.get_logger("oort.detection")
+
+_ACCOUNTS: Final = "accounts"
+"""The note of the queue that remembers for whom each watch sends, and from which folder."""
 
 STOP_S: Final = 2.0
 """So long a stop waits for intakes: a thread in a dead disk's hands is left behind."""
@@ -70,6 +76,9 @@ class Detection:
         self._stopping = False
         self.silent: frozenset[str] = frozenset()
         """The watches whose disk does not answer, as of the last `listen`: each ask would hang."""
+        self._real: dict[str, bytes] = {}
+        """The folder of each watch with its links resolved, as of the last `apply`."""
+        self._accounts: dict[str, list[Any]] = store.memory.noted(_ACCOUNTS) or {}
 
     def apply(self, settings: Settings) -> None:
         """Have one intake for each enabled watch, with the options that it has now."""
@@ -82,8 +91,33 @@ class Detection:
                     # What it has in hand is noted first, so that nothing of it comes afterwards.
                     running.intake.stop(STOP_S)
                     del self._running[name]
+            self._remember_accounts()
+            self._hand_over(wanted.values())
             for watch in wanted.values():
                 self._run(watch)
+
+    def _remember_accounts(self) -> None:
+        """Keep for whom each watch sends, also when it is gone: what it stored is not sent again."""
+        before = dict(self._accounts)
+        for watch in self._settings.watches:
+            self._real[watch.name] = real_of(watch.path)
+            self._accounts[watch.name] = [*_account(watch), self._real[watch.name].hex()]
+        if self._accounts != before:
+            self._store.memory.note(_ACCOUNTS, dict(self._accounts))
+
+    def _hand_over(self, watches: Iterable[Watch]) -> None:
+        """Put waiting rows aside whose files belong to an inner watch, which is to send them."""
+        for watch in watches:
+            for other in self._settings.watches:
+                way = way_to(self._real[watch.name], self._real[other.name])
+                if way is None:
+                    continue
+                host, now = self._store.host, self._clock.now()
+                moved = self._store.change(
+                    partial(hand_over, host=host, watch=watch.name, way=way, to=other.name, now=now)
+                )
+                if moved:
+                    log.info("watch.handed_over", watch=watch.name, to=other.name, files=moved)
 
     def _run(self, watch: Watch) -> None:
         """Start a watch's intake, or give the one that runs its present options."""
@@ -155,10 +189,16 @@ class Detection:
 
     def _neighbours(self, watch: Watch) -> Neighbours:
         """Return what a watch must keep away from: our own files, and the other watches' folders."""
-        others = [other.path for other in self._settings.watches if other.name != watch.name]
+        others = [other.name for other in self._settings.watches if other.name != watch.name]
+        same_account = [
+            (name, bytes.fromhex(folder))
+            for name, (*account, folder) in self._accounts.items()
+            if name != watch.name and account == _account(watch)
+        ]
         return Neighbours(
             never=self._locations.own_places(self._database_file, config_file()),
-            inner=frozenset(real_of(folder) for folder in others),
+            inner=frozenset(self._real[name] for name in others),
+            kin=kin_of(self._real[watch.name], same_account),
         )
 
     # -- from other threads ----------------------------------------------------------------------
@@ -224,3 +264,8 @@ class Detection:
     def _all(self) -> list[_Running]:
         with self._lock:
             return list(self._running.values())
+
+
+def _account(watch: Watch) -> list[str | None]:
+    """Return where and for whom a watch sends: what another one sent there is there for both."""
+    return [watch.api, watch.username, watch.portal]

@@ -279,6 +279,7 @@ class Intake:
     def _take_options(self, watch: Watch, options: IntakeOptions, neighbours: Neighbours) -> None:
         self._watch = watch
         self._options = options
+        self._kin = neighbours.kin
         self._bounds = Bounds(
             watch.path,
             Rules(watch.include, watch.exclude),
@@ -298,6 +299,7 @@ class Intake:
         )
 
     def _settle_anew(self, now: float) -> None:
+        self._admission.kin = self._kin
         self._settling.bounds = self._bounds
         self._settling.patience = self._patience
         self._settling.check_structure = self._watch.check_structure

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from oort.detect.mounts import RootIdentity
+    from oort.policy.nesting import Kin
     from oort.policy.sighting import KnownRow, Sighting
     from oort.values import FileVersion, RelPath
 
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
 class DetectionQueue(Protocol):
     """What detection asks of the queue. All raise `QueueError` while it cannot be used."""
 
-    def known(self, watch: str, rel_paths: Sequence[RelPath]) -> Mapping[RelPath, KnownRow]:
-        """Return the newest row of each path that has one."""
+    def known(
+        self, watch: str, rel_paths: Sequence[RelPath], kin: Sequence[Kin]
+    ) -> Mapping[RelPath, KnownRow]:
+        """Return the newest row of each path that has one, be it by another watch among `kin`."""
         ...
 
     def note(self, watch: str, root: bytes, sightings: Sequence[Sighting]) -> None:
@@ -49,6 +52,8 @@ class Neighbours:
     """Oort's and arcsecond's own files and folders, with all that lies in them."""
     inner: frozenset[bytes] = frozenset()
     """The folders of the other watches; those that lie below this one's are theirs."""
+    kin: tuple[Kin, ...] = ()
+    """The watches, also earlier ones, that send or sent some of the same files to the same account."""
 
 
 def _nothing_scanned(_first: bool) -> None:

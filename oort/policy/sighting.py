@@ -123,11 +123,16 @@ def is_stored(known: KnownRow) -> bool:
 
 def concerns(known: KnownRow | None, version: FileVersion) -> bool:
     """Tell whether detection must look at a file closer, given what the queue knows of it."""
-    if known is None or known.state in (state.SETTLING, state.FILE_GONE):
-        return True
-    if known.state == state.IGNORED and not known.acknowledged:
+    if known is None or known.state == state.SETTLING or is_open(known):
         return True
     return known.version != version
+
+
+def is_open(known: KnownRow | None) -> bool:
+    """Tell whether the file of a path without a row, or with this one, is to settle (anew)."""
+    if known is None or known.state == state.FILE_GONE:
+        return True
+    return known.state == state.IGNORED and not known.acknowledged
 
 
 def judge(known: KnownRow | None, sighting: Sighting) -> Verdict:
@@ -158,7 +163,7 @@ def _on_settling(sighting: Sighting, target: State, *, same: bool) -> Verdict:
 
 def _on_closed(known: KnownRow, sighting: Sighting, target: State, *, same: bool) -> Verdict:
     """The row is not settling and in nobody's hands."""
-    if known.state == state.FILE_GONE or (known.state == state.IGNORED and not known.acknowledged):
+    if is_open(known):
         return Verdict(Action.REVISE, target)
     if same:
         return _NOTHING

@@ -110,6 +110,27 @@ def let_go(connection: Connection, host: str, watch: str, now: datetime) -> Told
     )
 
 
+def hand_over(
+    connection: Connection, host: str, watch: str, *, way: bytes, to: str, now: datetime
+) -> int:
+    """Put the waiting rows of a folder aside that another watch has now; return how many.
+
+    `way` leads from the watched folder to that one, `/` at its end. What is in hand or stored stays.
+    """
+    below = way[:-1] + b"0"  # the byte after the slash
+    here = (
+        UPLOADS.c.host == host,
+        UPLOADS.c.watch == watch,
+        UPLOADS.c.rel_path > way,
+        UPLOADS.c.rel_path < below,
+    )
+    cause = f'it belongs to the watch "{to}" now'
+    return sum(
+        moves.move_all(connection, here, before, state.IGNORED, cause=cause, now=now)
+        for before in (state.SETTLING, state.PENDING, state.WAITING)
+    )
+
+
 _BEING_SENT: Final = "is being sent"
 _REFUSED_SKIPS: Final = {
     state.DONE: "is stored already",

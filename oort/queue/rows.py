@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, select
 
 from oort.policy import state
 from oort.policy.sighting import KnownRow
-from oort.policy.state import SAFE, State, Status, Substatus
+from oort.policy.state import IN_HAND, SAFE, State, Status, Substatus
 from oort.policy.version import FileVersion, RelPath
 from oort.queue.models import UPLOADS
 from oort.queue.moves import state_of
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import Connection, RowMapping
+
+    from oort.policy.nesting import Kin
 
 
 _KNOWN: Final = (
@@ -67,6 +70,20 @@ def known_rows(
             dataset_name=row[11],
         )
     return known
+
+
+def kin_rows(
+    connection: Connection, host: str, kin: Sequence[Kin], rel_paths: Sequence[RelPath]
+) -> dict[RelPath, KnownRow]:
+    """Return the rows by which other watches have stored these files, or are sending them."""
+    found: dict[RelPath, KnownRow] = {}
+    for other in kin:
+        called = {theirs: mine for mine in rel_paths if (theirs := other.theirs(mine)) is not None}
+        for theirs, row in known_rows(connection, host, other.watch, sorted(called)).items():
+            if row.state in SAFE or row.state in IN_HAND:
+                mine = called[theirs]
+                found[mine] = replace(row, version=replace(row.version, rel_path=mine))
+    return found
 
 
 def upload_of(row: RowMapping) -> Upload:

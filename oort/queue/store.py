@@ -14,6 +14,7 @@ from sqlalchemy import BigInteger, and_, bindparam, or_, select, type_coerce, up
 from sqlalchemy import insert as sql_insert
 
 from oort.policy import state
+from oort.policy.sighting import is_open
 from oort.policy.state import IN_HAND, SAFE, State, Status, Substatus
 from oort.policy.version import FileVersion, RelPath
 from oort.queue import moves
@@ -22,7 +23,7 @@ from oort.queue.memory import Memory
 from oort.queue.models import ATTEMPTS, UPLOADS
 from oort.queue.moves import Move, state_of
 from oort.queue.noting import Noting
-from oort.queue.rows import absolute_text, born, known_rows, upload_of
+from oort.queue.rows import absolute_text, born, kin_rows, known_rows, upload_of
 from oort.values import printable
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, RowMapping
 
     from oort.clock import Clock
+    from oort.policy.nesting import Kin
     from oort.policy.retry import Decision
     from oort.policy.sighting import KnownRow, Sighting
     from oort.queue.writer import Writer
@@ -94,14 +96,22 @@ class Queue:
 
     # -- what was seen -------------------------------------------------------------------------
 
-    def known(self, watch: str, rel_paths: Sequence[RelPath]) -> dict[RelPath, KnownRow]:
-        """Return the newest row of each path that has one."""
+    def known(
+        self, watch: str, rel_paths: Sequence[RelPath], kin: Sequence[Kin] = ()
+    ) -> dict[RelPath, KnownRow]:
+        """Return the newest row of each path that has one.
+
+        Where this watch has none that counts, that is the row of a watch among `kin` by which the
+        file was stored, or is being sent.
+        """
         found: dict[RelPath, KnownRow] = {}
         with self._readers.connect() as connection:
             for start in range(0, len(rel_paths), _BATCH):
-                found |= known_rows(
-                    connection, self._host, watch, rel_paths[start : start + _BATCH]
-                )
+                batch = rel_paths[start : start + _BATCH]
+                found |= known_rows(connection, self._host, watch, batch)
+                if kin:
+                    open_ = [path for path in batch if is_open(found.get(path))]
+                    found |= kin_rows(connection, self._host, kin, open_)
         return found
 
     def note(self, watch: str, root: bytes, sightings: Sequence[Sighting]) -> None:

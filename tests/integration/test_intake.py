@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from oort.daemon.intake import DetectionQueue
     from oort.detect.mounts import RootIdentity, RootLook
+    from oort.policy.nesting import Kin
     from oort.policy.sighting import KnownRow, Sighting
     from oort.queue.opening import OpenQueue
     from oort.queue.store import Queue
@@ -54,9 +55,11 @@ class Breaking:
         if self.away:
             raise QueueError("the disk is full")
 
-    def known(self, watch: str, rel_paths: Sequence[RelPath]) -> Mapping[RelPath, KnownRow]:
+    def known(
+        self, watch: str, rel_paths: Sequence[RelPath], kin: Sequence[Kin] = ()
+    ) -> Mapping[RelPath, KnownRow]:
         self._check()
-        return self._queue.known(watch, rel_paths)
+        return self._queue.known(watch, rel_paths, kin)
 
     def note(self, watch: str, root: bytes, sightings: Sequence[Sighting]) -> None:
         self._check()
@@ -833,11 +836,13 @@ def test_what_nobody_expected_costs_a_moment_and_not_the_thread(
     class Odd(Breaking):
         failures = 3
 
-        def known(self, watch: str, rel_paths: Sequence[RelPath]) -> Mapping[RelPath, KnownRow]:
+        def known(
+            self, watch: str, rel_paths: Sequence[RelPath], kin: Sequence[Kin] = ()
+        ) -> Mapping[RelPath, KnownRow]:
             if self.failures > 0:
                 self.failures -= 1
                 raise ZeroDivisionError
-            return super().known(watch, rel_paths)
+            return super().known(watch, rel_paths, kin)
 
     queue = Odd(opened.queue)
     (root / "a.txt").write_bytes(b"x")

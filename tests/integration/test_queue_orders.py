@@ -8,7 +8,9 @@ import pytest
 
 from oort.clock import SystemClock
 from oort.policy import state
-from oort.policy.sighting import Phase
+from oort.policy.nesting import Kin
+from oort.policy.sighting import Phase, concerns
+from oort.policy.version import RelPath
 from oort.queue import orders
 from oort.queue.orders import Told, Which
 from tests.support.rows import (
@@ -368,3 +370,76 @@ def test_a_file_settles_again_when_a_watch_covers_it_again(opened: OpenQueue) ->
 
     assert newest(opened, "a.fits").state == state.SETTLING
     assert len(all_rows(opened)) == 1
+
+
+# -- watches that nest ------------------------------------------------------------------------------
+
+
+def test_a_folder_that_another_watch_has_is_handed_over_with_what_waits(
+    opened: OpenQueue,
+) -> None:
+    row_in(opened, "m31/waiting.fits", state.WAITING)
+    row_in(opened, "m31/done.fits", state.DONE)
+    row_in(opened, "m31/sent.fits", state.SYNCING)
+    row_in(opened, "m31/pending.fits", state.PENDING)
+    row_in(opened, "m31/deep/settling.fits", state.SETTLING)
+    row_in(opened, "m31.fits", state.PENDING)
+    row_in(opened, "m310/a.fits", state.PENDING)
+    row_in(opened, "m31/other.fits", state.PENDING, watch="other")
+    now = SystemClock().now()
+
+    moved = opened.queue.change(
+        lambda c: orders.hand_over(c, "", "dome", way=b"m31/", to="m31", now=now)
+    )
+
+    assert moved == 3
+    assert states(opened) == {
+        "m31/waiting.fits": state.IGNORED,
+        "m31/pending.fits": state.IGNORED,
+        "m31/deep/settling.fits": state.IGNORED,
+        "m31/sent.fits": state.SYNCING,
+        "m31/done.fits": state.DONE,
+        "m31.fits": state.PENDING,
+        "m310/a.fits": state.PENDING,
+        "m31/other.fits": state.PENDING,
+    }
+    assert newest(opened, "m31/pending.fits").steps[-1] == (
+        state.IGNORED,
+        'it belongs to the watch "m31" now',
+    )
+
+
+@pytest.mark.parametrize("own", [None, state.IGNORED, state.FILE_GONE, state.FAILED])
+@pytest.mark.parametrize(
+    "theirs", [state.DONE, state.ALREADY_SYNCED, state.SYNCING, state.PENDING, state.FAILED]
+)
+def test_a_file_that_a_watch_around_it_has_stored_is_known(
+    opened: OpenQueue, own: State | None, theirs: State
+) -> None:
+    row_in(opened, "m31/a.fits", theirs)
+    if own is not None:
+        row_in(opened, "a.fits", own, watch="m31", root=ROOT + b"/m31")
+    kin = [Kin("dome", b"m31/", is_outer=True)]
+    path = RelPath(b"a.fits")
+
+    row = opened.queue.known("m31", [path], kin).get(path)
+
+    stored_there = theirs in (state.DONE, state.ALREADY_SYNCED, state.SYNCING)
+    if stored_there and own is not state.FAILED:
+        assert row is not None
+        assert row.state == theirs
+        assert row.version == version("a.fits")
+        assert not concerns(row, version("a.fits"))
+        assert concerns(row, version("a.fits", 5760, 2))
+    else:
+        assert (None if row is None else row.state) == own
+
+
+def test_a_file_that_a_watch_inside_has_stored_is_known_too(opened: OpenQueue) -> None:
+    row_in(opened, "a.fits", state.DONE, watch="m31", root=ROOT + b"/m31")
+    paths = [RelPath(b"m31/a.fits"), RelPath(b"a.fits")]
+
+    known = opened.queue.known("dome", paths, [Kin("m31", b"m31/", is_outer=False)])
+
+    assert {path: row.state for path, row in known.items()} == {paths[0]: state.DONE}
+    assert known[paths[0]].version == version("m31/a.fits")
