@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("oort.queue")
 
+TRUSTED_S: Final = 3600.0
+"""So long after a step the clock is not trusted with what it would remove."""
+
 _DAY: Final = timedelta(days=1)
 
 
@@ -45,13 +48,15 @@ class Upkeep:
         self._backups = backups
         self._on_damage = on_damage
         self._steps = StepWatch(clock)
-        self._steps_since_pruned = StepWatch(clock)
+        self._steps_before_pruning = StepWatch(clock)
+        self._stepped_mono: float | None = None
 
     def follow_clock(self) -> bool:
         """Re-base every wait if the wall clock stepped; tell whether it did."""
         by = self._steps.step()
         if by is None:
             return False
+        self._stepped_mono = self._clock.monotonic()
         log.warning("clock.stepped", by_s=round(by.total_seconds(), 1))
         self._store.shift_waits(by)
         return True
@@ -85,10 +90,12 @@ class Upkeep:
         """Remove the history of what ended more than `history_days` ago; asked hourly.
 
         Not where the clock stepped in the last hour: one that is years ahead for a moment would
-        cost all of it.
+        cost all of it. It is looked at here too, because a step makes all jobs due at once.
         """
-        if self._steps_since_pruned.step() is not None:
-            log.info("queue.not_pruned", reason="the clock was set")
+        mono = self._clock.monotonic()
+        if self._steps_before_pruning.step() is not None:
+            self._stepped_mono = mono
+        if self._stepped_mono is not None and mono - self._stepped_mono < TRUSTED_S:
             return
         before = self._clock.now() - timedelta(days=settings.history_days)
         pruned = self._store.change(lambda connection: care.prune(connection, before))
