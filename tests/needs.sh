@@ -6,6 +6,8 @@ set -u
 needs=(
   "strace strace the tests that kill, or refuse a write, at a chosen system call"
   "bindfs bindfs the tests of network shares"
+  "gcc gcc the tests with a clock that is set while the daemon runs"
+  "mkfs.ext4 e2fsprogs the tests of a disk that becomes read-only"
   "curl curl the examples of docs/sandbox.md"
 )
 missing=0

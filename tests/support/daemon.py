@@ -164,7 +164,11 @@ class Home:
         assert self.daemon is not None
         if self.daemon.poll() is not None:
             raise AssertionError(f"the daemon ended with {self.daemon.returncode}: {self.told()}")
-        return b"daemon.started" in self.log_file.read_bytes()[self._told_before :]
+        return self.has_told("daemon.started")
+
+    def has_told(self, event: str) -> bool:
+        """Tell whether the daemon that was started last has said that."""
+        return event.encode() in self.log_file.read_bytes()[self._told_before :]
 
     def cpu_s(self) -> float:
         """Return the processor time that the daemon has used so far, in seconds (proc_pid_stat(5))."""

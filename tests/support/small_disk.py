@@ -91,6 +91,7 @@ def failing_disk(folder: Path, image: Path, *, mb: int = 100) -> Iterator[Failin
         try:
             shutil.copytree(kept, folder, dirs_exist_ok=True)
             folder.chmod(0o700)
+            os.sync()  # what fails later is not what was put here
             yield Failing(folder, image)
         finally:
             subprocess.run(["umount", "-l", folder], check=True)
