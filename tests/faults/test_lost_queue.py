@@ -1,16 +1,20 @@
-"""The queue's file is deleted, or spoiled, while the daemon is not running."""
+"""The queue's file is deleted, replaced or spoiled, while the daemon runs and while it does not."""
 
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.files import arrived, make_fits
+from tests.support.queue_file import rows_of
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.support.daemon import Home
@@ -129,3 +133,164 @@ def test_queue_overwritten_in_the_middle(
     assert list(state.glob("oort.db.damaged-*"))
     _is_safe_again(home, sandbox, files)
     assert any("damaged" in text for text in home.status()["daemon"]["warnings"])
+
+
+def _put_a_folder(queue: Path) -> None:
+    queue.unlink()
+    queue.mkdir()
+
+
+def _put_another(queue: Path) -> None:
+    """Put another application's file at its place, as somebody who restores the wrong one does."""
+    queue.unlink()
+    with closing(sqlite3.connect(queue)) as other:
+        other.executescript("CREATE TABLE stars (name); INSERT INTO stars VALUES ('Vega')")
+
+
+def _spoil(queue: Path, start: int, size: int) -> None:
+    with queue.open("r+b") as file:
+        file.seek(start)
+        file.write(os.urandom(size))
+
+
+FAULTS: dict[str, Callable[[Path], object]] = {
+    "deleted": lambda queue: [part.unlink() for part in queue.parent.glob("oort.db*")],
+    "deleted alone": lambda queue: queue.unlink(),
+    "emptied": lambda queue: os.truncate(queue, 0),
+    "all but its head overwritten": lambda queue: _spoil(queue, 4096, queue.stat().st_size - 4096),
+    "log deleted": lambda queue: queue.with_name("oort.db-wal").unlink(),
+    "log emptied": lambda queue: os.truncate(queue.with_name("oort.db-wal"), 0),
+    "a folder": _put_a_folder,
+    "another application's": _put_another,
+}
+REFUSED = {"a folder": "is a folder", "another application's": "it holds stars"}
+HARMLESS = {"log deleted"}
+"""What the daemon still has in hand it writes into the queue before it ends."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_queue_lost_while_the_daemon_runs(
+    home: Home, sandbox: Sandbox, tmp_path: Path, fault: str
+) -> None:
+    """A daemon whose queue is lost under its hands ends, and the next one goes on from the copy.
+
+    1. The queue is copied at the daemon's start; files are stored.
+    2. Something happens to the queue's file, and a file is written: the daemon ends with exit 1.
+    3. Where something else is in the queue's place, a start is refused in two lines and leaves it
+       as it is; somebody moves it away.
+    4. Started again with one file more: what was left is set aside, the status warns, all are safe,
+       and nothing that was stored is sent again.
+    """
+    folder = tmp_path / "dome"
+    files = [make_fits(folder / f"{n}.fits", salt=n) for n in range(COUNT)]
+    home.watch(folder)
+    home.start()
+    state = home.folder / "oort"
+    queue = state / "oort.db"
+    wait_until(
+        lambda: list(state.glob("backups/*.db")) and _safe_in(queue) == COUNT,
+        timeout_s=60,
+        every_s=0.1,
+        what=home.told,
+    )
+
+    FAULTS[fault](queue)
+
+    files += [make_fits(folder / "during.fits", salt=1000)]
+    assert home.ended(timeout_s=60) == 1
+    if fault in REFUSED:
+        refused = home.run("oort", "start", check=False)
+        assert refused.returncode == 1
+        assert REFUSED[fault] in refused.stderr
+        assert len([line for line in refused.stderr.splitlines() if "[" not in line]) <= 2
+        queue.rename(state / "moved away")
+    files += [make_fits(folder / "new.fits", salt=1001)]
+    home.start()
+    wait_until(lambda: _safe_in(queue) == len(files), timeout_s=60, every_s=0.1, what=home.told)
+    _is_safe_again(home, sandbox, files)
+    warned = any("queue was" in text for text in home.status()["daemon"]["warnings"])
+    assert warned == (fault not in HARMLESS)
+
+
+def _safe_in(queue: Path) -> int:
+    return sum(row.is_safe for row in rows_of(queue))
+
+
+def test_queue_and_its_copies_spoiled(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Where the newest copy is spoiled too, the one before is used.
+
+    1. Files are sent and the daemon is stopped. There are two copies; the newer one is spoiled, and
+       so is the queue.
+    2. `oort status` says that the queue cannot be used; started again with one file more, the older
+       copy is used, all are safe, and only the new file is sent.
+    """
+    folder = tmp_path / "dome"
+    files = _sent_before(home, sandbox, folder)
+    home.stop()
+    state = home.folder / "oort"
+    (newer,) = state.glob("backups/*.db")
+    older = newer.with_name("oort-20200101T000000Z.db")
+    older.write_bytes(newer.read_bytes())
+    os.truncate(newer, 4096)
+    os.truncate(state / "oort.db", 0)
+    files.append(make_fits(folder / "new.fits", salt=COUNT))
+
+    home.start()
+
+    _is_safe_again(home, sandbox, files)
+    (warning,) = home.status()["daemon"]["warnings"]
+    assert older.name in warning
+
+
+def test_queue_deleted_while_nothing_runs(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
+    """A queue that is gone is told, by whoever looks, and its copy is used.
+
+    1. Files are sent, the daemon is stopped, and the queue's file is deleted.
+    2. `oort status` and `oort pause` say that it is gone, and make no new one.
+    3. Started again: the copy is used, all are safe, nothing is sent again.
+    """
+    folder = tmp_path / "dome"
+    files = _sent_before(home, sandbox, folder)
+    home.stop()
+    queue = home.folder / "oort" / "oort.db"
+    queue.unlink()
+    for command in ("status", "pause"):
+        told = home.run("oort", command, check=False)
+        assert told.returncode == 1
+        assert "is gone" in told.stderr
+    assert not queue.exists()
+
+    home.start()
+
+    _is_safe_again(home, sandbox, files)
+    assert any("the queue was gone" in text for text in home.status()["daemon"]["warnings"])
+
+
+def test_only_new_files_wanted_and_the_queue_lost(
+    home: Home, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Without a queue nobody knows what lay in the folder before, so a person is asked.
+
+    1. A folder with files is watched for new ones only; one is sent; the queue and its copies are
+       deleted.
+    2. Started again, the watch is held with the question, and nothing is sent.
+    """
+    folder = tmp_path / "dome"
+    make_fits(folder / "old.fits")
+    home.watch(folder, "--new-only")
+    home.start()
+    make_fits(folder / "new.fits", salt=1)
+    home.wait_for(OK=1)
+    home.stop()
+    state = home.folder / "oort"
+    for left in [*state.glob("oort.db*"), *state.glob("backups/*")]:
+        left.unlink()
+
+    home.start()
+
+    (watch,) = home.json("folders")
+    assert watch["state"] == "held"
+    assert "--new-only" in watch["reason"]
+    assert [file["name"] for file in sandbox.files()] == ["new.fits"]
