@@ -28,11 +28,10 @@ LIFE_S: Final = 1.0
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize(
     ("files", "kills"),
     [
-        pytest.param(60, 20, id=f"20 kills, seed {SEED}"),
+        pytest.param(60, 20, id=f"20 kills, seed {SEED}", marks=pytest.mark.timeout(400)),
         pytest.param(500, 200, id="200 kills", marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),
     ],
 )
