@@ -61,7 +61,9 @@ class Locations:
         folders are named one by one: somebody's images may well lie beside them, in the same home.
         """
         queue = database or self.database
-        beside = [queue.with_name(queue.name + suffix) for suffix in ("-wal", "-shm", "-journal")]
+        beside = [
+            queue.with_name(queue.name + suffix) for suffix in ("-wal", "-shm", "-journal", ".lock")
+        ]
         damaged = queue.parent.glob(f"{queue.name}.damaged-*")
         places = (
             self.config_file,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Final
 
@@ -17,8 +17,11 @@ from oort.errors import LockedError, QueueError
 from oort.locations import make_private, make_private_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
+
+    from oort.locations import Locations
 
 WAIT_S: Final = 3.0
 """A starting daemon tries so long: the one before it may be about to end (design.md §3)."""
@@ -165,6 +168,23 @@ class QueueLock:
         trace: TracebackType | None,
     ) -> None:
         self.release()
+
+
+@contextmanager
+def holding_queue(
+    locations: Locations, database: Path | None, holder: Holder
+) -> Iterator[tuple[QueueLock, ...]]:
+    """Hold the lock of a home, and then the one of a queue that lies elsewhere.
+
+    Two homes may name one database file; each has its own `oort.lock`, so the file has one beside
+    it. `database` is the queue's file, None on a server, which knows who is there by itself.
+    """
+    is_known = database is not None and database.exists()
+    locks = [QueueLock(locations.lock_file, holder, is_known=is_known)]
+    if database is not None and database.absolute() != locations.database.absolute():
+        locks.append(QueueLock(database.with_name(f"{database.name}.lock"), holder))
+    with ExitStack() as held:
+        yield tuple(held.enter_context(lock) for lock in locks)
 
 
 def holder_of(file: Path) -> Holder | None:

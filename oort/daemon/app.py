@@ -36,7 +36,7 @@ from oort.daemon.workers import Traffic, Workers
 from oort.detect.mounts import is_network
 from oort.errors import OortError, QueueError
 from oort.locations import make_all_private
-from oort.lock import Holder, QueueLock
+from oort.lock import Holder, holding_queue
 from oort.queue import care
 from oort.queue.database import Database
 from oort.queue.opening import OpenQueue, queue_host
@@ -89,8 +89,8 @@ class Daemon:
             version=oort.__version__,
         )
         self._database = Database.at(self._settings_at_start.database_url(self._locations))
-        is_known = self._database.file is not None and self._database.exists
-        with QueueLock(self._locations.lock_file, holder, is_known=is_known) as self._lock:
+        with holding_queue(self._locations, self._database.file, holder) as self._locks:
+            self._lock = self._locks[0]
             previous = self._catch_signals()
             logging_setup.configure(self._settings_at_start, self._locations.logs_folder)
             try:
@@ -281,7 +281,8 @@ class Daemon:
         `SO_LINGER 0` is set on them, so that the server never sees an orderly end of a half form.
         The rows stay in hand, which the next start makes doubts; the queue itself is closed.
         """
-        self._lock.say_it_is_done()
+        for lock in self._locks:
+            lock.say_it_is_done()
         os._exit(self._exit_code)
 
     def _grace(self) -> float:
@@ -349,9 +350,9 @@ class Daemon:
 
     def _beat(self) -> None:
         """Look at the clock, the files of settings and keys and the disk; tell what has changed."""
-        if not self._lock.keep():
+        if not all(lock.keep() for lock in self._locks):
             self._grace_s = 0.0  # what is in hand is the other's to settle
-            self._fail(f"{self._locations.lock_file} was deleted, and another has the queue now")
+            self._fail("the file of its lock was deleted, and another has the queue now")
             return
         if self._upkeep.follow_clock():
             self._jobs.after_clock_step(self._clock.now())

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from oort.errors import LockedError, OortError
 from oort.locations import write_private_file
-from oort.lock import Holder, QueueLock, daemon_of
+from oort.lock import Holder, daemon_of, holding_queue
 from oort.policy.version import FileVersion, RelPath
 
 if TYPE_CHECKING:
@@ -254,8 +254,7 @@ def _here(locations: Locations, command: str, arguments: dict[str, Any]) -> dict
             return {"paused": False}
         return {"moved": 0, "refused": ["there is no queue yet: the daemon has never run"]}
     clock = SystemClock()
-    is_known = database.file is not None and database.exists
-    with QueueLock(locations.lock_file, Holder(os.getpid(), command), is_known=is_known):
+    with holding_queue(locations, database.file, Holder(os.getpid(), command)):
         host = queue_host(database, settings.host)
         opened = OpenQueue(database, host=host, clock=clock, may_migrate=not database.exists)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,14 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.support.daemon import Home
 from tests.support.files import arrived, make_fits
+from tests.support.queue_file import rows_of
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.daemon import Home
     from tests.support.sandbox import Sandbox
 
 MANY: Final = 10
@@ -213,3 +215,37 @@ def test_lock_file_of_somebody_who_does_not_hold_it(
     home.start()
     home.wait_for(OK=1)
     assert arrived(sandbox.files(), files)
+
+
+@pytest.mark.slow
+def test_two_homes_with_one_database(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
+    """A queue that two homes name has one daemon all the same.
+
+    1. `database` in the config.toml of two homes names one file. A daemon runs in the first.
+    2. One that is started in the second is refused, naming the first; so is `oort retry` there.
+    3. When the first has ended, the second one starts.
+    """
+    folder = tmp_path / "dome"
+    files = [make_fits(folder / "a.fits")]
+    queue = tmp_path / "shared" / "queue.db"
+    home.oort("config", "set", "database", f"sqlite:///{queue}")
+    home.watch(folder)
+    other = Home(tmp_path / "other")
+    shutil.copytree(home.folder, other.folder, dirs_exist_ok=True)
+    home.start()
+    wait_until(lambda: [row.is_safe for row in rows_of(queue)] == [True], what=home.told)
+    assert home.daemon is not None
+
+    _refused(other, home.daemon.pid)
+    retried = other.run("oort", "retry", "--all", check=False)
+    assert retried.returncode == 1
+    assert f"pid {home.daemon.pid}" in retried.stderr
+
+    assert home.stop() == 0
+    with other:
+        other.start()
+        files.append(make_fits(folder / "b.fits", salt=1))
+        wait_until(lambda: sum(row.is_safe for row in rows_of(queue)) == 2, what=other.told)
+        assert other.stop() == 0
+    assert arrived(sandbox.files(), files)
+    assert len(sandbox.uploads()) == 2
