@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from oort.policy import state
 from oort.policy.doubt import Doubt
 from oort.policy.outcome import DoubtRemains, FoundOther, FoundSame, NameReserved
+from oort.policy.same import same_name
 from oort.transfer.datasets import Datasets
 from oort.transfer.doubts import Doubts, Finding
+from oort.values import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,16 +102,23 @@ class Hand:
         known = file.sha256
         if held is not None and (ours or known is None):
             known = self.hash_of(held)()
+        notes = [same.note, self.stored_as(file.name)]
         return FoundSame(
             remote_id=file.id,
             remote_name=file.name,
             sha256=known or self.upload.sha256,
             unproven=same.unproven,
             ours=ours,
-            note=same.note,
+            note="; ".join(note for note in notes if note),
             bytes_sent=reply.bytes_sent if reply else 0,
             http_status=reply.http_status if reply else None,
         )
+
+    def stored_as(self, remote_name: str) -> str:
+        """Return in words that the server gave the file another name; empty where it did not."""
+        if same_name(printable(self.upload.name), remote_name):
+            return ""
+        return f"stored as {remote_name}"
 
     def found_other(self, reason: str, reply: Reply | None = None) -> FoundOther:
         """Return that another file has the name, and what somebody may do about it."""

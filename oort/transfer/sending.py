@@ -17,7 +17,7 @@ from oort.policy.outcome import (
     Stored,
     Unclear,
 )
-from oort.policy.same import is_stored_unchanged, same_name
+from oort.policy.same import is_stored_unchanged
 from oort.remote import Ended
 from oort.transfer.answers import (
     Accepted,
@@ -131,11 +131,9 @@ def _raise_doubt(hand: Hand, bytes_sent: int, *, body_complete: bool) -> None:
 
 def _stored(hand: Hand, file: RemoteFile, reply: Reply) -> Stored:
     """The server confirmed it: note another name, and write the tags that the answer lacks."""
-    note, pending = "", False
-    if not same_name(printable(hand.upload.name), file.name):
-        note = f"stored as {file.name}"
-        if is_stored_unchanged(printable(hand.upload.name)):
-            hand.around.shared.note(*renames(hand.remote.account.server))
+    note, pending = hand.stored_as(file.name), False
+    if note and is_stored_unchanged(printable(hand.upload.name)):
+        hand.around.shared.note(*renames(hand.remote.account.server))
     if lacks(file.tags, reply.tags):
         hand.enter(state.TAGGING)
         with_hash = not hand.around.shared.knows(*_no_hash(hand))
