@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 
 _ON_THE_WAY: Final = (Status.NEW, Status.PREPARING, Status.UPLOADING, Status.FINISHING)
+_NOT_SENT_ELSEWHERE: Final = or_(
+    UPLOADS.c.dataset_uuid.is_(None), UPLOADS.c.may_be_stored.is_(False)
+)
+"""A row keeps the dataset that its bytes went to, until the server was asked for them there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,9 @@ class Datasets:
                 values["ask_first"] = False
                 news = or_(news, UPLOADS.c.ask_first)
             connection.execute(
-                update(UPLOADS).where(*self._waiting_for(key, watches), news).values(**values)
+                update(UPLOADS)
+                .where(*self._waiting_for(key, watches), news, _NOT_SENT_ELSEWHERE)
+                .values(**values)
             )
 
         self._writer.run(change)
@@ -99,7 +105,11 @@ class Datasets:
             connection.execute(delete(DATASETS).where(*_dataset_is(key)))
             connection.execute(
                 update(UPLOADS)
-                .where(*self._waiting_for(key, watches), UPLOADS.c.dataset_uuid.is_not(None))
+                .where(
+                    *self._waiting_for(key, watches),
+                    UPLOADS.c.dataset_uuid.is_not(None),
+                    _NOT_SENT_ELSEWHERE,
+                )
                 .values(dataset_uuid=None)
             )
 
@@ -124,6 +134,7 @@ class Datasets:
                     UPLOADS.c.watch == watch,
                     UPLOADS.c.status == Status.NEW.value,
                     UPLOADS.c.dataset_uuid.is_not(None),
+                    _NOT_SENT_ELSEWHERE,
                 )
                 .values(dataset_uuid=None)
             )

@@ -178,8 +178,11 @@ def _told(row: KnownRow, sighting: Sighting) -> dict[str, Any]:
     if sighting.header or sighting.night:
         values = {"header": dict(sighting.header), "night": sighting.night}
     if sighting.dataset_name not in (None, row.dataset_name):
-        # Which dataset the other name stands for is to be found out.
-        values |= {"dataset_name": sighting.dataset_name, "dataset_uuid": None}
+        values["dataset_name"] = sighting.dataset_name
+        if not row.tried:
+            # Which dataset the other name stands for is to be found out. What may have been sent is
+            # asked for where it was sent.
+            values["dataset_uuid"] = None
     if sighting.ask_first:
         values["ask_first"] = True
     return values

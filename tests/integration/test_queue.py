@@ -110,6 +110,23 @@ def test_a_fresh_dataset_needs_no_question(opened: OpenQueue) -> None:
     assert upload.state == state.UPLOADING
 
 
+def test_what_may_have_been_sent_is_asked_for_where_it_was_sent(opened: OpenQueue) -> None:
+    datasets = opened.queue.datasets
+    settle(opened, version("a.fits"), version("b.fits"))
+    datasets.keep(KEY, KnownDataset("u-1", None, fresh=False), ["w"])
+    claim(opened, 1)
+    opened.queue.recover(wait_s=0)  # a.fits may be stored in u-1 now
+
+    datasets.forget_rule("w")
+    datasets.forget(KEY, ["w"])
+    datasets.keep(KEY, KnownDataset("u-2", None, fresh=True), ["w"])
+
+    told = {upload.rel_path: upload for upload in claim(opened)}
+    assert told[RelPath(b"a.fits")].may_be_stored
+    assert told[RelPath(b"a.fits")].dataset_uuid == "u-1"
+    assert told[RelPath(b"b.fits")].dataset_uuid == "u-2"
+
+
 @pytest.mark.parametrize(
     ("count", "at_once"),
     [(400, 7), pytest.param(10_000, 20, marks=[pytest.mark.soak, pytest.mark.timeout(900)])],
