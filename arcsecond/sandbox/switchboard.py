@@ -113,10 +113,10 @@ async def _add_files(app: SandboxApp, _: Exchange, asked: dict[str, Any]) -> Res
             dataset.uuid,
             name=file["name"],
             arrived=None,
-            size=file["size"],
+            size=file["size"] or 0,
             tags=file.get("tags", []),
             is_raw=True,
-            body={},
+            body={"size": None} if file["size"] is None else {},
         )
         for file in files
     ]
@@ -127,7 +127,7 @@ def _is_record(file: Any) -> bool:
     return (
         isinstance(file, dict)
         and isinstance(file.get("name"), str)
-        and isinstance(file.get("size"), int)
+        and isinstance(file.get("size", ""), int | None)
         and isinstance(file.get("tags", []), list)
     )
 
