@@ -246,7 +246,7 @@ class AroundUpload:
 
     def doubts_of(self, dataset_uuid: str) -> int:
         """Return how many waiting rows of that dataset are to be asked for."""
-        return self._common.store.datasets.doubts_of(dataset_uuid)
+        return self._common.store.datasets.doubts_of(dataset_uuid, self._order.dataset_name)
 
     def link_works(self, since_s: float) -> bool:
         """Tell whether another worker moved bytes to this server since a moment."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy import insert as sql_insert
 
 from oort.policy.state import Status
@@ -141,15 +141,19 @@ class Datasets:
 
         self._writer.run(change)
 
-    def doubts_of(self, dataset_uuid: str) -> int:
-        """Return how many waiting rows of a dataset are to be asked for."""
+    def doubts_of(self, dataset_uuid: str, name: str) -> int:
+        """Return how many rows of a dataset are to be asked for; 1,001 stands for more.
+
+        A row that came after the dataset was found has its `name` alone.
+        """
+        named = and_(UPLOADS.c.dataset_uuid.is_(None), UPLOADS.c.dataset_name == name)
         with self._readers.connect() as connection:
             rows = connection.execute(
                 select(UPLOADS.c.id)
                 .where(
                     UPLOADS.c.host == self._host,
                     UPLOADS.c.status.in_([one.value for one in _ON_THE_WAY]),
-                    UPLOADS.c.dataset_uuid == dataset_uuid,
+                    or_(UPLOADS.c.dataset_uuid == dataset_uuid, named),
                     or_(UPLOADS.c.ask_first, UPLOADS.c.may_be_stored),
                 )
                 .limit(1001)

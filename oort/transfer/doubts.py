@@ -113,9 +113,7 @@ class Doubts:
         A server may keep a file under another name than the one it was sent with. A server whose
         single questions say nothing is listed for a few files as well.
         """
-        is_mute = self._around.shared.knows(*self._route(self._name), "mute")
-        doubts = self._around.doubts_of(dataset)
-        listing = self._listing_of(dataset, read=is_mute or doubts > MANY)
+        listing = self._listing_of(dataset, read=self._are_many(dataset))
         if listing is None:
             found = self._find(dataset)
             if isinstance(found, SameThere):
@@ -123,10 +121,20 @@ class Doubts:
             listing = self._listing_of(dataset, read=True)
             if listing is None:
                 return self._ask_for_one(dataset)
-        if doubts <= 1:
-            self._around.shared.listings.drop(dataset)  # nobody else needs it
         names = names_at_server(self._name)
         return self._judge(file for name in names for file in listing.get(name, []))
+
+    def _are_many(self, dataset: str) -> bool:
+        """Tell whether a listing is to be read before any single question, unless one is kept.
+
+        Doubts come in while a folder is scanned: those that were asked for already count too.
+        """
+        listings = self._around.shared.listings
+        if not listings.is_due(dataset):
+            return False
+        if self._around.shared.knows(*self._route(self._name), "mute"):
+            return True
+        return listings.asked(dataset) + self._around.doubts_of(dataset) > MANY
 
     def _ask_for_one(self, dataset: str) -> Finding:
         found = self._find(dataset)
@@ -187,7 +195,9 @@ class Doubts:
     def _list(self, dataset: str, take: Callable[[RemoteFile], None]) -> None:
         """Give the dataset's files to `take`; or, where they cannot be listed, our namesakes."""
         try:
-            self._remote.files(dataset, self._portal, take)
+            if not self._around.shared.listings.cannot_be_had(dataset):
+                self._remote.files(dataset, self._portal, take)
+                return
         except NotThereError:
             # Either the dataset is gone, or this server has no such listing.
             if self._remote.dataset(dataset, self._portal) is None:
@@ -197,8 +207,6 @@ class Doubts:
         except Ended as ended:
             if not _is_of_the_listing(ended):
                 raise
-        else:
-            return
         try:
             self._remote.files_named(dataset, self._name, self._portal, take)
         except NotThereError:

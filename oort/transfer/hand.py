@@ -72,11 +72,12 @@ class Hand:
         """Ask whether the server has the file; `held` is None where it is gone here. Raises Ended.
 
         An answer that is some minutes old will do while no attempt of ours is on its way, unless
-        it is to be asked `anew`.
+        it is to be asked `anew`, as for a file that was found there before.
         """
+        anew = anew or self.doubt.may_be_stored or self.upload.remote_id is not None
         sha256 = None if held is None else self.hash_of(held)
         doubts = Doubts(self.order, self.remote, self.around, sha256)
-        return doubts.ask(dataset, by_listing=not (anew or self.doubt.may_be_stored))
+        return doubts.ask(dataset, by_listing=not anew)
 
     def asked_in_vain(self) -> DoubtRemains | None:
         """Lower the doubt after "not there"; an outcome where that is not enough yet."""

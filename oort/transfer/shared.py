@@ -86,16 +86,25 @@ class Listings:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[float, dict[str, list[RemoteFile]] | None]] = {}
+        self._asked: dict[str, int] = {}
 
     def keep(self, dataset: str, files: dict[str, list[RemoteFile]] | None) -> None:
         """Keep a complete listing; None notes that it cannot be had, so that nobody tries soon."""
         with self._lock:
             self._kept[dataset] = (self._monotonic(), files)
+            self._asked.pop(dataset, None)
 
-    def drop(self, dataset: str) -> None:
-        """Forget a listing: no doubt is left, and it takes memory."""
+    def asked(self, dataset: str) -> int:
+        """Count one more file of a dataset that is asked for; return how many since its listing."""
         with self._lock:
-            self._kept.pop(dataset, None)
+            self._asked[dataset] = self._asked.get(dataset, 0) + 1
+            return self._asked[dataset]
+
+    def cannot_be_had(self, dataset: str) -> bool:
+        """Tell whether the dataset's listing was tried in vain, not long ago."""
+        with self._lock:
+            at, files = self._kept.get(dataset, (float("-inf"), None))
+            return files is None and self._monotonic() - at <= LISTING_LASTS_S
 
     def forget_old(self) -> None:
         """Forget what answers no more."""

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oort.policy.doubt import NO_DOUBT, Doubt
-from oort.policy.outcome import Broken, DoubtRemains, FoundOther, FoundSame, ServerBusy, Stored
+from oort.policy.outcome import (
+    Broken,
+    DoubtRemains,
+    FoundOther,
+    FoundSame,
+    ServerBusy,
+    Stored,
+    Unclear,
+)
 
 if TYPE_CHECKING:
     from tests.support.attempts import Night
@@ -329,6 +337,50 @@ def test_a_listing_that_is_too_long_for_many_is_given_up_for_single_questions(
         assert isinstance(night.bring("a.fits", ask_first=True).outcome, FoundSame)
     listed = [r for r in night.sandbox.requests("GET") if r["path"].endswith("/datafiles/")]
     assert len(listed) == 1
+
+
+def test_a_file_that_was_found_before_is_asked_for_anew(night: Night) -> None:
+    night.bring("a.fits")
+    night.restart()
+    night.around.many_doubts = 1001
+    found = night.bring("a.fits", ask_first=True).outcome
+    assert isinstance(found, FoundSame)
+    night.sandbox.request("DELETE", f"/datafiles/{found.remote_id}/")
+    # Retried by somebody who deleted it there: a listing of some minutes ago knows it still.
+    retried = night.bring("a.fits", ask_first=True, remote_id=found.remote_id)
+    assert isinstance(retried.outcome, Stored)
+
+
+@pytest.mark.parametrize("status", [500, 504])
+def test_many_doubts_whose_listing_fails_are_asked_for_one_by_one(
+    night: Night, status: int
+) -> None:
+    for name in ("a.fits", "b.fits"):
+        night.bring(name)
+    night.restart()
+    night.around.many_doubts = 1001
+    night.sandbox.rule(method="GET", path="/datasets/[^/]*/datafiles/$", status=status)
+    for name in ("a.fits", "b.fits"):
+        assert isinstance(night.bring(name, ask_first=True).outcome, FoundSame)
+    assert isinstance(night.bring("c.fits", ask_first=True).outcome, Stored)
+    listed = [r for r in night.sandbox.requests("GET") if r["path"].endswith("/datafiles/")]
+    assert len([r for r in listed if r["path"].startswith("/datasets/")]) == 1
+
+
+@pytest.mark.parametrize("content", [b"content", b"CONTENT"])
+def test_our_own_name_that_is_taken_and_not_shown_yet_is_asked_for_again(
+    night: Night, content: bytes
+) -> None:
+    night.bring("known.fits")
+    night.sandbox.upload(night.dataset, "a.fits", content)
+    late = night.sandbox.rule(method="GET", path="/datafiles/", lag_s=3600)
+    first = night.bring("a.fits", b"content", **COMPLETE, asked_complete=True)
+    assert isinstance(first.outcome, Unclear), first.outcome
+    assert first.doubt == Doubt(may_be_stored=True, body_complete=True)
+    night.sandbox.remove(late)
+    second = night.bring("a.fits", b"content", **again(night, first.doubt))
+    assert isinstance(second.outcome, FoundSame), second.outcome
+    assert second.outcome.unproven
 
 
 def test_a_listing_for_many_says_nothing_of_what_we_have_just_sent(night: Night) -> None:

@@ -150,3 +150,22 @@ def test_a_name_that_the_server_made_of_ours_is_recognised(sent: str, stored: st
 )
 def test_a_copy_under_another_name_is_not_taken_for_ours(sent: str, stored: str) -> None:
     assert not may_be_name_of(sent, stored)
+
+
+def test_a_record_without_a_file_is_another_whatever_it_tells() -> None:
+    told = compare(LOCAL, size=100, sha256=OURS, tags=(), has_file=False)
+    assert isinstance(told, Other)
+    assert "no file" in told.reason
+
+
+def test_what_is_left_of_a_hash_can_speak_against() -> None:
+    cut = f"arcsecond|sha256|{'a' * 40}"
+    assert ask(UNREAD, tags=(cut,)) == NeedsHash()
+    told = ask(tags=(cut,))
+    assert isinstance(told, Same)
+    assert told.unproven
+    assert isinstance(ask(tags=(f"arcsecond|sha256|{'b' * 40}",)), Other)
+    assert isinstance(
+        ask(tags=(f"arcsecond|sha256|{THEIRS}", f"arcsecond|sha256|{'c' * 64}")), Other
+    )
+    assert isinstance(ask(tags=("arcsecond|sha256|b",)), Same)  # too short to say anything

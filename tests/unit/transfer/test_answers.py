@@ -95,7 +95,7 @@ def test_what_may_pass_is_waited_for(http_status: int, *, is_json: bool) -> None
     told = verdict(http_status, is_json=is_json, retry_after_s=3.0)
     assert isinstance(told, ServerBusy)
     assert told.retry_after_s == 3.0
-    assert told.keeps_doubt == (http_status in (502, 504))
+    assert told.keeps_doubt == (http_status in (500, 502, 504, 599))
 
 
 @pytest.mark.parametrize("http_status", range(200, 600))

@@ -87,14 +87,28 @@ def test_a_listing_lasts_a_while() -> None:
     listings.keep("u", {"a": [RemoteFile("1", "a", 1)]})
     assert not listings.is_due("u")
     assert listings.of("u")
+    listings.forget_old()
+    assert listings.of("u")
     now = LISTING_LASTS_S + 1
     assert listings.is_due("u")
+    listings.forget_old()
+    assert listings.of("u") is None
 
 
 def test_a_listing_that_cannot_be_had_is_not_tried_soon_again() -> None:
     listings = Listings(lambda: 0.0)
+    assert not listings.cannot_be_had("u")
     listings.keep("u", None)
     assert listings.of("u") is None
     assert not listings.is_due("u")
-    listings.drop("u")
-    assert listings.is_due("u")
+    assert listings.cannot_be_had("u")
+    listings.keep("u", {})
+    assert not listings.cannot_be_had("u")
+
+
+def test_those_that_were_asked_for_are_counted_until_a_listing_is_read() -> None:
+    listings = Listings(lambda: 0.0)
+    assert [listings.asked("u") for _ in range(3)] == [1, 2, 3]
+    assert listings.asked("v") == 1
+    listings.keep("u", {})
+    assert listings.asked("u") == 1
