@@ -171,7 +171,7 @@ def test_two_local_files_of_one_name(home: Home, sandbox: Sandbox, tmp_path: Pat
     assert arrived(sandbox.files(), [first, stranger, renamed, bias])
 
 
-@pytest.mark.parametrize("how", ["suffix", "underscores"])
+@pytest.mark.parametrize("how", ["suffix", pytest.param("underscores", marks=pytest.mark.soak)])
 def test_stored_under_another_name(home: Home, sandbox: Sandbox, tmp_path: Path, how: str) -> None:
     """What the server keeps under another name is found there again, also when the queue is lost.
 
