@@ -53,6 +53,9 @@ def carry(order: Order, remote: Remote, around: Around) -> Carried:
         outcome = _run(hand)
     except Ended as ended:
         outcome = ended.outcome
+    if isinstance(outcome, Unreadable) and (trouble := around.root_trouble()) is not None:
+        # A share that went away answers with errors of all kinds, before and amid the reading.
+        outcome = RootMissing(trouble)
     if isinstance(outcome, Broken):
         outcome = _prove_link(hand, outcome)
     return Carried(outcome, hand.doubt)
@@ -89,10 +92,6 @@ def _open_once(hand: Hand) -> HeldFile | None:
     except FileNotFoundError:
         _check_root(hand)
         return None
-    except Ended as ended:
-        if isinstance(ended.outcome, Unreadable):
-            _check_root(hand)  # a share that went away answers with errors of all kinds
-        raise
 
 
 def _check_root(hand: Hand) -> None:
