@@ -96,6 +96,8 @@ class Intake:
         self.news = IntakeNews()
         self.progressed_at = clock.monotonic()
         """When the thread last finished a piece of a step: it is alive as long as this grows."""
+        self._has_hung = False
+        """The disk did not answer for long, and does again."""
         self._clock = clock
         self._tell = callbacks
         self._root = watch.path
@@ -221,9 +223,14 @@ class Intake:
         The order matters: the ground first, then the observer, so that no scan begins before
         events are on; then hints, files that are due, and a slice of a scan.
         """
-        now = self._clock.monotonic()
+        now = self.progressed_at = self._clock.monotonic()
         self._is_healthy = None
         self._take_requests(now)
+        if self._has_hung:
+            # A scan that hung would count as a dear one, and the next one come hours later.
+            self._has_hung = False
+            self._health_due = 0.0
+            self._scans.begin_anew(now)
         if now >= self._health_due:
             self._check_root(now)
         if self._missing is None:
@@ -242,8 +249,9 @@ class Intake:
         return max(0.0, self._next_moment(now) - self._clock.monotonic())
 
     def _progress(self) -> None:
-        """Note that the disk answers."""
-        self.progressed_at = self._clock.monotonic()
+        """Note that the disk answers, and whether it took its time."""
+        before, self.progressed_at = self.progressed_at, self._clock.monotonic()
+        self._has_hung |= self.progressed_at - before > SILENT_S
 
     def _next_moment(self, now: float) -> float:
         """Return when there is something to do, on the monotonic clock."""

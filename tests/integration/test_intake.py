@@ -801,6 +801,28 @@ def test_a_thread_that_hangs_in_its_disk_is_silent(
         assert hanging.stop(20)
 
 
+def test_a_scan_that_hung_puts_off_no_other(
+    rig: Rig, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "sub").mkdir()
+    (root / "sub" / "old.txt").write_bytes(b"x")
+    rig.pass_(30)
+    really = os.scandir
+
+    def hang(path: bytes) -> Any:
+        if path == os.fsencode(root / "sub"):
+            monkeypatch.setattr(os, "scandir", really)
+            rig.clock.advance(600)
+        return really(path)
+
+    monkeypatch.setattr(os, "scandir", hang)
+    rig.pass_(660)
+    (root / "a.txt").write_bytes(b"x")
+    rig.pass_(30)
+
+    assert rig.rows() == {"sub/old.txt": state.PENDING, "a.txt": state.PENDING}
+
+
 def test_what_lies_where_nothing_could_be_seen_before_is_no_missed_event(
     eventful: Rig, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
