@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from arcsecond.config import Secret
 
+NO_ANSWER = "a web page or a proxy's words, not an answer of Arcsecond"
+"""What content is that is no JSON."""
+
 _LONGEST_WORDS = 300
 _LONGEST_READ = 20_000
 _UNNAMED = ("detail", "non_field_errors")
@@ -102,7 +105,7 @@ class Answer:
             text = self.content[: 4 * _LONGEST_WORDS].decode("utf-8", "replace").strip()
             status = f"{status}: {text}" if text else status
         elif self.content and not is_json:
-            status = f"{status} (a web page or a proxy's words, not an answer of Arcsecond)"
+            status = f"{status} ({NO_ANSWER})"
         if self.http_status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             status += ": larger than the server, or a proxy in front of it, accepts"
         return status

@@ -14,6 +14,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from urllib.parse import quote, urlsplit
 
+from arcsecond.answer import NO_ANSWER
 from arcsecond.errors import ArcsecondError, ConfigError, RedirectError, UnclearAnswerError
 from arcsecond.multipart import MultipartBody
 from arcsecond.tags import join, sha256_tag
@@ -58,6 +59,10 @@ PAGE_SIZE: Final = 500
 """Entries of a page that a listing asks for; a server may give another number."""
 
 LONGEST_PAGE_BYTES: Final = 64 * 1024 * 1024
+
+_BLANK: Final = b" \t\r\n\xef\xbb\xbf"
+_JSON_BEGINS: Final = (b"[", b"{")
+"""How a listing begins; what begins otherwise is none, nor the server's."""
 
 _REFUSED_KEY: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
@@ -484,9 +489,11 @@ class Remote:
         longest = LONGEST_PAGE_BYTES if left is None else min(max(left, 0), LONGEST_PAGE_BYTES)
         reader = ListingReader(take)
         length = 0
+        begins = b""
 
         def on_content(piece: bytes) -> None:
-            nonlocal length
+            nonlocal length, begins
+            begins = begins or piece.lstrip(_BLANK)[:1]
             length += len(piece)
             reader.feed(piece)
 
@@ -505,7 +512,7 @@ class Remote:
         except ArcsecondError as error:
             raise ended_by(error) from None
         except NoListingError:
-            raise _broken(what) from None
+            raise _broken(what, is_json=begins in _JSON_BEGINS) from None
         return reader.following, length
 
     def _reply(self, answer: Answer, filename: str) -> Reply:
@@ -542,8 +549,9 @@ class Remote:
         return f"arcsecond login --api {self.account.api}"
 
 
-def _broken(what: str) -> UnusableListingError:
-    words = f"{what}: the listing is broken"
+def _broken(what: str, *, is_json: bool = True) -> UnusableListingError:
+    """Return the end of a listing that proves nothing; a hotel's page is told as one."""
+    words = f"{what}: the listing is broken" if is_json else f"{what}: {NO_ANSWER}"
     return UnusableListingError(ended_by(UnclearAnswerError(words, status=HTTPStatus.OK)))
 
 
