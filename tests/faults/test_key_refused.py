@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
+from tests.support.certificates import Authority
 from tests.support.files import arrived, make_fits
+from tests.support.proxy import Plan, Proxy
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
@@ -12,6 +15,9 @@ if TYPE_CHECKING:
 
     from tests.support.daemon import Home
     from tests.support.sandbox import Sandbox
+
+TAKEN_S = 15.0
+"""A login is taken within 3 s; the rest is for the file, and for a machine that is busy."""
 
 
 def test_key_revoked_in_mid_run(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
@@ -39,6 +45,48 @@ def test_key_revoked_in_mid_run(home: Home, sandbox: Sandbox, tmp_path: Path) ->
     home.wait_for(OK=6)
     assert arrived(sandbox.files(), files)
     assert {row["attempts"] for row in home.json("uploads")} == {1}
+
+
+def test_key_refused_early_by_an_abrupt_close_over_tls(
+    home: Home, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A 401 that is lost in a reset is a refused key, no trouble of TLS; a login mends it in seconds.
+
+    1. A file is sent over https. The key is replaced at the server, which from then on says 401 as
+       soon as it has an upload's head, and resets the connection while the body is being sent.
+    2. The link is `unauthorised` and names the command; no attempt is counted.
+    3. A login over https, while the daemon runs, is taken within some seconds: the file arrives.
+    """
+    folder = tmp_path / "dome"
+    folder.mkdir()
+    authority = Authority(tmp_path)
+    home.configure({"ca_bundle": str(authority.bundle)})
+    home.environment["REQUESTS_CA_BUNDLE"] = str(authority.bundle)
+    with Proxy(sandbox.port, tls=authority.good()) as proxy:
+        home.log_in(sandbox, url=proxy.url)
+        home.watch(folder)
+        del home.environment["REQUESTS_CA_BUNDLE"]
+        home.start()
+        files = [make_fits(folder / "a.fits")]
+        home.wait_for(OK=1)
+
+        sandbox.renew_key("upload")
+        refusal = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+        proxy.plan = Plan(once=b"POST /datafiles/", answers=refusal)
+        proxy.cut()
+        files.append(make_fits(folder / "b.fits", 3000 * 2880, salt=1))
+        home.wait_for_link("unauthorised", "arcsecond login --api sandbox")
+        assert home.row("b.fits")["attempts"] == 0
+        assert not [one for one in sandbox.uploads() if one["file"] == "b.fits" and one["status"]]
+
+        proxy.plan = Plan()
+        home.environment["REQUESTS_CA_BUNDLE"] = str(authority.bundle)
+        home.log_in(sandbox, url=proxy.url)
+        since = time.monotonic()
+        home.wait_for_row("b.fits", status="OK")
+        assert time.monotonic() - since < TAKEN_S
+    assert arrived(sandbox.files(), files)
+    assert home.row("b.fits")["attempts"] == 1
 
 
 def test_login_of_another_user_holds_the_watch(

@@ -90,9 +90,9 @@ class Home:
         """Run an `oort` command with `--json`; return the document."""
         return json.loads(self.oort(*words, "--json"))
 
-    def log_in(self, sandbox: Sandbox, *, api: str = "sandbox") -> None:
-        """Register the sandbox as a server and store its upload key."""
-        self.run("arcsecond", "api", api, sandbox.url)
+    def log_in(self, sandbox: Sandbox, *, api: str = "sandbox", url: str | None = None) -> None:
+        """Register the sandbox (or what stands before it) as a server and store its upload key."""
+        self.run("arcsecond", "api", api, url or sandbox.url)
         self.run(
             "arcsecond",
             "login",

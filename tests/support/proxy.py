@@ -20,11 +20,14 @@ import struct
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _RESET: Final = struct.pack("ii", 1, 0)
 _TICK_S: Final = 0.02
-_WINDOW: Final = 64 * 1024
+_WINDOW: Final = 16 * 1024
 """Little is taken ahead, so that what a client has sent is nearly what the server has got."""
 
 
@@ -34,6 +37,8 @@ class Plan:
 
     once: bytes = b""
     """The plan begins when the client has sent these bytes, and so does its count."""
+    times: int | None = None
+    """On how many connections it begins; on the others it never does."""
     resets_after_up: int | None = None
     """Both sides are reset when so many bytes went to the server."""
     resets_after_down: int | None = None
@@ -64,6 +69,7 @@ class Proxy:
         self._host = host
         self._lock = threading.Lock()
         self._next: list[Plan] = []
+        self._begun: dict[Plan, int] = {}
         self._connections: list[_Connection] = []
         self._threads: list[threading.Thread] = []
         self._callers: list[socket.socket] = []
@@ -188,8 +194,10 @@ class Proxy:
             sock.settimeout(10)
             if self.tls is not None:
                 sock = self.tls.wrap_socket(sock, server_side=True)
-            server = socket.create_connection((self._host, self._to_port), timeout=10)
-            connection = _Connection(_Side(sock), _Side(server), plan, self._frozen)
+            server = socket.create_connection(("127.0.0.1", self._to_port), timeout=10)
+            connection = _Connection(
+                _Side(sock), _Side(server), plan, self._frozen, self._may_begin
+            )
         except (OSError, ValueError) as error:  # a client that is gone has no address: ValueError
             if self.tls is not None and server is None:
                 self.tls_errors.append(error)
@@ -202,6 +210,11 @@ class Proxy:
         finally:
             with self._lock:
                 self._connections.remove(connection)
+
+    def _may_begin(self, plan: Plan) -> bool:
+        with self._lock:
+            count = self._begun[plan] = self._begun.get(plan, 0) + 1
+        return plan.times is None or count <= plan.times
 
 
 def reset(sock: socket.socket) -> None:
@@ -253,9 +266,11 @@ class _Connection:
     server: _Side
     plan: Plan
     frozen: threading.Event
+    may_begin: Callable[[Plan], bool]
     cut: threading.Event = field(default_factory=threading.Event)
     up: bytes = b""
     down: bytes = b""
+    asked: bool = False
     begun: bool = False
     sent_up: int = 0
     sent_down: int = 0
@@ -304,9 +319,9 @@ class _Connection:
 
     def _begin(self, data: bytes) -> None:
         """Let the plan begin when its word has come."""
-        self.seen = (self.seen + data)[-_WINDOW - len(self.plan.once) :]
-        if not self.begun and self.plan.once in self.seen:
-            self.begun = True
+        self.seen = (self.seen + data)[-4 * _WINDOW :]
+        if not self.asked and self.plan.once in self.seen:
+            self.asked, self.begun = True, self.may_begin(self.plan)
             self.sent_up = self.sent_down = 0
             self.began_at = time.monotonic()
 

@@ -32,10 +32,11 @@ class RawServer:
         handler: Callable[[Connection], object] | None,
         *,
         tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         self._handler = handler
         self._tls = tls
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=8)
+        self._listener = socket.create_server((host, 0), backlog=8)
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self.stopping = threading.Event()
@@ -43,7 +44,7 @@ class RawServer:
         self.errors: list[BaseException] = []
         self.accepted = 0
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
         if handler is not None:
             self._start(self._accept)
 
