@@ -1,0 +1,108 @@
+"""The network itself is down, for minutes: no route, a pulled cable, no names."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.files import arrived, make_fits
+from tests.support.namespace import NAME, Cable, why_not
+from tests.support.proxy import Proxy
+from tests.support.wait import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.daemon import Home
+    from tests.support.sandbox import Sandbox
+
+pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+
+
+@pytest.fixture
+def cable() -> Iterator[Cable]:
+    with Cable() as laid:
+        yield laid
+
+
+@pytest.mark.slow
+def test_the_network_is_down_for_a_while(
+    home: Home, sandbox: Sandbox, tmp_path: Path, cable: Cable
+) -> None:
+    """No route, a pulled cable, no names: nothing is counted, little is said, and all flows afterwards.
+
+    1. The daemon starts without any network: the link is offline; the cable is plugged in, and a
+       file arrives.
+    2. The cable is pulled for ten seconds, then names are not found for another ten; files come all
+       the time.
+    3. Everything is back: all arrive, with one counted attempt each and at most a few lines in the
+       log for the time in between.
+    """
+    _live_through(home, sandbox, tmp_path, cable, each_s=10.0, resumes_s=30.0)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+def test_the_network_is_down_for_ten_minutes(
+    home: Home, sandbox: Sandbox, tmp_path: Path, cable: Cable
+) -> None:
+    """The same for ten minutes and with the probe's longest wait left as it is: back within a minute."""
+    home.configure({"link_retry_max_s": "60"})
+    _live_through(home, sandbox, tmp_path, cable, each_s=300.0, resumes_s=75.0)
+
+
+def _live_through(
+    home: Home,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    cable: Cable,
+    *,
+    each_s: float,
+    resumes_s: float,
+) -> None:
+    folder = tmp_path / "dome"
+    folder.mkdir()
+    home.configure({"connect_timeout_s": "2", "read_timeout_s": "4", "rescan_s": "60"})
+    home.watch(folder)
+    with Proxy(sandbox.port, host=cable.host) as proxy:
+        home.readdress(f"http://{NAME}:{proxy.port}")
+        files = [make_fits(folder / "first.fits")]
+        home.start(under=cable.under(tmp_path))
+        home.wait_for_link("offline", "unreachable")
+        assert home.daemon is not None
+        cable.plug_in(home.daemon.pid)
+        home.wait_for(OK=1)
+        log = home.log_file.stat().st_size
+
+        cable.pull()
+        files += _written(folder, "cable", for_s=each_s)
+        assert home.link()["state"] == "offline", home.told()
+        cable.lose_names()
+        files += _written(folder, "names", for_s=each_s)
+        home.wait_for_link("offline", "no such host, or no name server")
+        for file in files[1:]:
+            row = home.wait_for_row(file.name, attempts=0)
+            assert row["status"] == "New"
+        said = home.log_file.read_bytes()[log:].splitlines()
+        assert len(said) <= 10, said
+
+        cable.mend()
+        back = time.monotonic()
+        wait_until(lambda: len(sandbox.files()) > 1, timeout_s=120, every_s=0.1, what=home.told)
+        assert time.monotonic() - back < resumes_s
+        home.wait_for(OK=len(files))
+    assert arrived(sandbox.files(), files)
+    assert {home.row(file.name)["attempts"] for file in files} == {1}
+
+
+def _written(folder: Path, name: str, *, for_s: float) -> list[Path]:
+    """Write ten files in that time, evenly."""
+    files = []
+    for number in range(10):
+        files.append(make_fits(folder / f"{name}{number}.fits", salt=hash((name, number)) % 9999))
+        threading.Event().wait(for_s / 10)
+    return files
