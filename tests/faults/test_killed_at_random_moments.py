@@ -65,7 +65,7 @@ def test_killed_at_random_moments(
 
     wait_until(
         lambda: sum(row.is_safe for row in rows_of(queue)) >= files,
-        timeout_s=90,
+        timeout_s=60 + files,
         every_s=0.5,
         what=lambda: (
             f"seed {SEED}, killed {done}: "
