@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import http.client
 import os
 import select
 import socket
@@ -17,6 +18,7 @@ import struct
 import sys
 import threading
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
@@ -33,6 +35,8 @@ _TLS_PIECE = 64 * 1024
 """How much is given to TLS at once: it tells only at the end of a piece that bytes are moving."""
 _DRAINED_BYTES = 64 * 1024
 """Less than this in the kernel is not waited for: the answer is, and its time-out will do."""
+_INTERIM_ANSWERS = 1000
+"""So many say that a server is still busy; more say nothing."""
 _RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 _NO_LINGER = struct.pack("hh" if os.name == "nt" else "ii", 0, 0)
 
@@ -229,9 +233,27 @@ def has_news(sock: Any) -> bool:
     return bool(poll.poll(0))
 
 
+class _Response(http.client.HTTPResponse):
+    """An answer that is the final one: what comes before it (RFC 9110, 15.2) is passed over.
+
+    http.client takes 102 and 103 for the answer itself, and the next request on that connection
+    would be given the final answer of this one.
+    """
+
+    def begin(self) -> None:
+        super().begin()
+        for _ in range(_INTERIM_ANSWERS):
+            if self.status // 100 != 1 or self.status == HTTPStatus.SWITCHING_PROTOCOLS:
+                return
+            self.headers = self.msg = None  # type: ignore[assignment]  # as before it began
+            super().begin()
+        raise http.client.HTTPException("nothing but interim answers")
+
+
 class _Connection(HTTPConnection):
     """A connection that notes its socket and counts what leaves it."""
 
+    response_class = _Response
     wire: Wire
     idle_since = 0.0
 

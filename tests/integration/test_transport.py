@@ -659,6 +659,37 @@ def test_after_an_early_answer_the_next_request_has_a_connection_of_its_own() ->
         assert server.accepted == 2
 
 
+def test_an_interim_answer_is_not_taken_for_the_answer() -> None:
+    """Else the next request on that connection would be given the answer of this one."""
+    interim = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
+
+    def handler(connection: Connection) -> None:
+        for number in (b"1", b"2"):
+            connection.read_request()
+            connection.received = b""
+            connection.sock.sendall(interim + b"HTTP/1.1 102 Processing\r\n\r\n")
+            connection.sock.sendall(ANSWER.replace(b'"pk":1', b'"pk":' + number))
+
+    with RawServer(handler) as server, Transport(server.url, key=KEY) as transport:
+        for number in (1, 2):
+            answer = transport.request("POST", "datafiles/", body=body_of(1000))
+            assert (answer.http_status, answer.json()) == (201, {"pk": number})
+
+
+def test_a_server_that_only_says_that_it_is_busy_is_given_up() -> None:
+    def handler(connection: Connection) -> None:
+        connection.read_request()
+        connection.sock.sendall(b"HTTP/1.1 102 Processing\r\n\r\n" * 2000)
+        connection.how_it_ends()
+
+    with (
+        RawServer(handler) as server,
+        Transport(server.url, key=KEY) as transport,
+        pytest.raises(BrokenError),
+    ):
+        transport.request("POST", "datafiles/", body=body_of(1000))
+
+
 def test_an_answer_that_is_too_long_is_given_up() -> None:
     with RawServer(answers()) as server, Transport(server.url) as transport:
         with pytest.raises(UnclearAnswerError, match="longer than 5 bytes"):
