@@ -35,15 +35,15 @@ def test_what_may_pass_is_tried_again_and_asked_for_where_it_may_be_stored(
 ) -> None:
     """Each such answer is one counted attempt; what a proxy says does not prove that nothing is stored.
 
-    1. One file after the other is answered once with 408, 425, 429, 500, 502, 503, 504, or with a
-       400 or 422 that is a page and no words of Arcsecond's.
+    1. One file after the other is answered once with 408, 429, 500, 502, 503, 504, or with a 400
+       that is a page and no words of Arcsecond's.
     2. Each arrives at its second attempt. After 500, 502 and 504 the server was asked for the file
        before it was sent again; after the others not.
     """
     folder = _watched(home, tmp_path)
     files = [make_fits(folder / "first.fits")]
     home.wait_for(OK=1)
-    for number, status in enumerate((408, 425, 429, 500, 502, 503, 504, 400, 422)):
+    for number, status in enumerate((408, 429, 500, 502, 503, 504, 400)):
         sandbox.rule(file=f"^{status}", status=status, times=1, **PAGE)
         sandbox.forget_requests()
         files.append(make_fits(folder / f"{status}.fits", salt=number + 1))
@@ -122,11 +122,11 @@ def test_a_server_in_trouble_costs_three_attempts_and_no_more(
         seen = len(sandbox.uploads())
         wait_until(lambda: len(sandbox.uploads()) >= seen + more, timeout_s=60, what=home.told)
 
-    tried(4)
+    tried(2)
     assert counted() == 3
     sandbox.refuse(3.0, cut=True)
     home.wait_for_link("offline", "could not be reached")
-    tried(3)
+    tried(2)
     assert counted() == 3
     assert home.json("status", files[-1])["substatus"] in ("held", "waiting to retry")
 
@@ -139,18 +139,18 @@ def test_a_server_in_trouble_costs_three_attempts_and_no_more(
 def test_retry_after_holds_for_the_link(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """A server in trouble that asks for time is not tried before.
 
-    1. Three files are answered with 503 and `Retry-After: 8`; the server is well at once.
+    1. Three files are answered with 503 and `Retry-After: 5`; the server is well at once.
     2. The link waits as long as asked, although `link_retry_max_s` is 1 s; then all arrive.
     """
     folder = _watched(home, tmp_path)
     sandbox.rule(
-        method="POST", path="/datafiles/$", status=503, headers={"Retry-After": "8"}, times=3
+        method="POST", path="/datafiles/$", status=503, headers={"Retry-After": "5"}, times=3
     )
     files = [make_fits(folder / f"{n}.fits", salt=n) for n in range(3)]
 
     link = home.wait_for_link("offline", "the server is in trouble")
     waits = datetime.fromisoformat(link["next_attempt_at"]) - datetime.fromisoformat(link["since"])
-    assert 7 < waits.total_seconds() < 10
+    assert 4 < waits.total_seconds() < 7
     home.wait_for(OK=3)
     assert arrived(sandbox.files(), files)
     assert {home.row(file.name)["attempts"] for file in files} == {2}
