@@ -44,6 +44,7 @@ from arcsecond.errors import (
     TransportError,
     UnclearAnswerError,
 )
+from arcsecond.pace import TrickleError
 from arcsecond.version import __version__
 from arcsecond.wire import BodyUnreadableError, Pool, TLSPool, Wire
 
@@ -488,6 +489,8 @@ def _reason(foreign: BaseException, timeouts: Timeouts, wire: Wire) -> str:
 
 
 def _words_of_cause(cause: BaseException, timeouts: Timeouts, wire: Wire) -> str | None:
+    if isinstance(cause, TrickleError):
+        return str(cause)
     if isinstance(cause, TimeoutError | requests.Timeout):
         if wire.bytes_out == 0:
             return f"no connection within {timeouts.connect_s:g} s"

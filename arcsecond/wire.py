@@ -1,8 +1,9 @@
 """Connections that know what left them, and that can be cut so that the server notices.
 
-urllib3's own, with four differences: while a body is sent, the read time-out counts, from the last
+urllib3's own, with five differences: while a body is sent, the read time-out counts, from the last
 byte that was taken; until its closing boundary is out, closing the socket is a reset, whoever
-closes it; the bytes that left are counted; and another thread may cut the exchange in hand.
+closes it; the bytes that left are counted; another thread may cut the exchange in hand; and an
+answer that trickles is given up (`arcsecond.pace`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import http.client
+import io
 import os
 import select
 import socket
@@ -25,6 +27,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from arcsecond.errors import CancelledError
+from arcsecond.pace import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -240,6 +243,11 @@ class _Response(http.client.HTTPResponse):
     would be given the final answer of this one.
     """
 
+    def __init__(self, sock: socket.socket, *args: Any, read_s: float, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        source: Any = self.fp.detach()  # a buffer around the socket
+        self.fp = io.BufferedReader(Paced(source, read_s))
+
     def begin(self) -> None:
         super().begin()
         for _ in range(_INTERIM_ANSWERS):
@@ -253,9 +261,12 @@ class _Response(http.client.HTTPResponse):
 class _Connection(HTTPConnection):
     """A connection that notes its socket and counts what leaves it."""
 
-    response_class = _Response
     wire: Wire
     idle_since = 0.0
+
+    def response_class(self, *args: Any, **options: Any) -> _Response:  # type: ignore[override]
+        """Return what reads the answer: http.client calls this as it would a class."""
+        return _Response(*args, read_s=self.wire.read_s, **options)
 
     def connect(self) -> None:
         try:

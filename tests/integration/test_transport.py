@@ -173,6 +173,24 @@ def test_a_server_that_never_answers_leaves_the_outcome_open() -> None:
         assert str(caught.value).endswith("nothing answered within 1 s")
 
 
+def test_an_answer_that_trickles_for_ever_is_given_up() -> None:
+    """A byte now and then starts the read time-out anew each time: patience must end by itself."""
+
+    def handler(connection: Connection) -> None:
+        connection.read_request()
+        connection.sock.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 100000\r\n\r\n")
+        while not connection.stopping.wait(0.05):
+            connection.sock.sendall(b" ")
+
+    quick = Timeouts(connect_s=10, read_s=0.2)
+    with RawServer(handler) as server, Transport(server.url, timeouts=quick) as transport:
+        with pytest.raises(BrokenError) as caught:
+            transport.request("POST", "datafiles/", body=body_of(1000))
+
+        assert caught.value.body_complete
+        assert "bytes of an answer came within 2 s" in str(caught.value)
+
+
 def test_a_reset_after_n_bytes_leaves_the_outcome_open() -> None:
     def handler(connection: Connection) -> None:
         connection.read_head()
