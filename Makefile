@@ -25,14 +25,14 @@ demo: $(VENV)/.installed  ## a rehearsal night: camera, daemon, outage, kill -9,
 
 test: $(VENV)/.installed-dev  ## every test but the soaks
 	@tests/needs.sh
-	$(BIN)/python -m pytest -n $(JOBS) -m 'not soak' $(PYTEST)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not soak' $(PYTEST)
 
 quick: $(VENV)/.installed-dev  ## the tests that take seconds
-	$(BIN)/python -m pytest -n $(JOBS) -m 'not slow and not soak' $(PYTEST)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not slow and not soak' $(PYTEST)
 
 test-all: $(VENV)/.installed-dev  ## every test, the soaks included
 	@tests/needs.sh
-	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST)
 
 campaign: $(VENV)/.installed-dev  ## bad nights from seeds of your own: make campaign SEED=4,5,6
 	OORT_TEST_SEEDS=$(or $(SEED),1,2,3) $(BIN)/python -m pytest -v tests/faults/test_campaign.py
