@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.daemon import QUICK
 from tests.support.files import arrived, make_fits
 from tests.support.wait import wait_until
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
 
 PAGE = {"content_type": "text/html", "body": "<html><h1>Too Large</h1></html>"}
+LINK_RETRY_MAX_S = float(QUICK["link_retry_max_s"])
+PROBES = 3
 
 
 def _watched(home: Home, tmp_path: Path, *names: str) -> list[Path]:
@@ -47,7 +51,8 @@ def test_what_the_server_will_not_take_is_an_error_in_its_words(
     1. Uploads are answered with 413 and 415 (pages of a proxy) and with 400 and 422 in JSON, each
        for ever, and one with a size that is not the file's.
     2. These five are in Error with the words, tried once; the sixth arrives.
-    3. The server would take them now, and nothing happens; `oort retry --all` sends them.
+    3. The server would take them now: a later file arrives, and nothing happens to these;
+       `oort retry --all` sends them.
     """
     (folder,) = _watched(home, tmp_path, "dome")
     refusals: dict[str, tuple[dict[str, Any], str]] = {
@@ -71,10 +76,11 @@ def test_what_the_server_will_not_take_is_an_error_in_its_words(
 
     for rule in rules:
         sandbox.remove(rule)
-    wait_until(lambda: home.row("good.fits")["status"] == "OK", what=home.told)
-    assert len(sandbox.uploads()) == 6
+    files.append(make_fits(folder / "later.fits", salt=10))
+    home.wait_for(OK=2, Error=5)
+    assert len(sandbox.uploads()) == 7
     home.oort("retry", "--all")
-    home.wait_for(OK=5, Skipped=1)  # of the size alone was said something wrong
+    home.wait_for(OK=6, Skipped=1)  # of the size alone was said something wrong
     assert arrived(sandbox.files(), files)
 
 
@@ -166,6 +172,12 @@ def test_403_to_everything_is_a_refused_key(home: Home, sandbox: Sandbox, tmp_pa
     home.wait_for_link("unauthorised", "arcsecond login --api sandbox")
     assert home.row("a.fits")["attempts"] == 0
     assert home.json("status", file)["substatus"] == "held"
+    sandbox.forget_requests()
+    began = time.monotonic()
+    wait_until(lambda: len(sandbox.requests()) >= PROBES, what=home.told)
+    asked = len(sandbox.requests())
+    assert asked <= (time.monotonic() - began) / LINK_RETRY_MAX_S + 1
+    assert sandbox.uploads() == []
 
     sandbox.clear()
     home.wait_for(OK=1)

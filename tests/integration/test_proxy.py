@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 import time
 from contextlib import closing
@@ -150,4 +151,15 @@ def test_words_of_the_proxys_own(server: RawServer) -> None:
     with Proxy(server.port) as proxy:
         proxy.plan = Plan(answers=ANSWER.replace(b"hello", b"later"), closes=True)
         assert _post(proxy, b"x") == b"later"
+    assert all(result == b"" for result in server.results)
+
+
+def test_words_of_the_proxys_own_once_and_then_a_reset(server: RawServer) -> None:
+    with Proxy(server.port) as proxy:
+        proxy.plan = Plan(answers=ANSWER, heard_s=0.5)
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=20) as sock:
+            sock.sendall(b"POST / HTTP/1.1\r\nContent-Length: 1000\r\n\r\nx")
+            assert sock.recv(4096) == ANSWER
+            with pytest.raises(ConnectionResetError):
+                sock.recv(4096)
     assert all(result == b"" for result in server.results)

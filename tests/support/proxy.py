@@ -52,7 +52,9 @@ class Plan:
     bytes_per_s: float | None = None
     """How fast bytes go to the server."""
     answers: bytes | None = None
-    """Says this instead of the server as soon as the head is there, and resets the connection."""
+    """Says this once instead of the server as soon as the head is there, and resets the connection."""
+    heard_s: float = 0.0
+    """So long after `answers` comes the reset: time to read them; at once, they may be lost in it."""
     closes: bool = False
     """After `answers` the connection is closed in order instead."""
 
@@ -306,7 +308,10 @@ class _Connection:
             self._begin(self.up)
         if self.begun and self.plan.answers is not None and b"\r\n\r\n" in self.seen:
             self._answer(self.plan.answers)
-            return self.plan.closes
+            if self.plan.closes:
+                return True
+            self.cut.wait(self.plan.heard_s)
+            raise ConnectionResetError
         if not self.down:
             self.down = self.server.receive(_WINDOW)
             if self.begun and self.plan.swallows:
