@@ -14,6 +14,7 @@ import os
 import re
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import time
@@ -41,6 +42,7 @@ QUICK = {
 """Settings that make a test quick; what is tested is the same."""
 
 _NUMBER: Final = re.compile(r"\d+(\.\d+)?")
+_MOST_SEARCHED: Final = 50 * 1024**2
 
 
 class Home:
@@ -57,6 +59,8 @@ class Home:
         }
         self.daemon: subprocess.Popen[bytes] | None = None
         self._told_before = 0
+        self._logged_in_at: list[Sandbox] = []
+        self._told_a_key: list[str] = []
         folder.mkdir(parents=True, exist_ok=True)
 
     # -- commands --------------------------------------------------------------------------------
@@ -76,6 +80,8 @@ class Home:
             timeout=90,
             check=False,
         )
+        if self._has_a_key((done.stdout + done.stderr).encode(errors="surrogateescape")):
+            self._told_a_key.append(f"what {words} said")
         if check and done.returncode != 0:
             raise AssertionError(
                 f"{words} ended with {done.returncode}: {done.stdout}{done.stderr}"
@@ -92,6 +98,7 @@ class Home:
 
     def log_in(self, sandbox: Sandbox, *, api: str = "sandbox", url: str | None = None) -> None:
         """Register the sandbox (or what stands before it) as a server and store its upload key."""
+        self._logged_in_at.append(sandbox)
         self.run("arcsecond", "api", api, url or sandbox.url)
         self.run(
             "arcsecond",
@@ -227,6 +234,25 @@ class Home:
 
     def __exit__(self, *trouble: object) -> None:
         self.close()
+
+    # -- its key ---------------------------------------------------------------------------------
+
+    def strays_of_the_key(self) -> list[str]:
+        """Return where a key is or was told, besides config.ini: files of this home, and commands."""
+        kept = self.folder / "arcsecond" / "config.ini"
+        found = list(self._told_a_key)
+        for place, _, names in os.walk(self.folder):
+            for file in (Path(place, name) for name in names):
+                with contextlib.suppress(OSError):  # it has just gone, or is out of reach
+                    seen = file.lstat()
+                    searched = stat.S_ISREG(seen.st_mode) and seen.st_size <= _MOST_SEARCHED
+                    if searched and file != kept and self._has_a_key(file.read_bytes()):
+                        found.append(str(file))
+        return found
+
+    def _has_a_key(self, content: bytes) -> bool:
+        keys = {key for sandbox in self._logged_in_at for key in sandbox.keys}
+        return any(key.encode() in content for key in keys)
 
     # -- what became of it -----------------------------------------------------------------------
 

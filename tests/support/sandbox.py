@@ -53,6 +53,8 @@ class Sandbox:
         self.username = ""
         self.upload_key = ""
         self.access_key = ""
+        self.keys: set[str] = set()
+        """Every key that it gave out, also those that are not valid any more."""
         self.port = 0
         self._options = ["--faults"] * faults
         if page_size is not None:
@@ -91,6 +93,7 @@ class Sandbox:
         said = json.loads(line)
         self.url, self.username = said["url"], said["username"]
         self.upload_key, self.access_key = said["upload_key"], said["access_key"]
+        self.keys |= {self.upload_key, self.access_key}
         self.port = urlsplit(self.url).port or 0
 
     def stop(self) -> int:
@@ -170,6 +173,7 @@ class Sandbox:
         """Replace the `upload` or the `access` key, as the web site does; return the new one."""
         key = str(self._switch("POST", "keys/", {"kind": kind})[f"{kind}_key"])
         setattr(self, f"{kind}_key", key)
+        self.keys.add(key)
         return key
 
     def add_portal(self, subdomain: str, role: str | None = "member") -> None:
