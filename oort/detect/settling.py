@@ -43,7 +43,8 @@ class _Entry:
     version: FileVersion
     first: Look
     """The earliest look that showed this version."""
-    closed: bool
+    closed_at: float | None
+    """When an event first said that its writer closed this version."""
     ask_first: bool
     due_at: float
     hinted_closed: bool = False
@@ -89,7 +90,8 @@ class Settling:
 
     def add(self, version: FileVersion, now: float, *, closed: bool, ask_first: bool) -> None:
         """Let a file settle that is not in the table."""
-        entry = _Entry(version, _look(version, now), closed, ask_first, due_at=now)
+        closed_at = now if closed else None
+        entry = _Entry(version, _look(version, now), closed_at, ask_first, due_at=now)
         self._entries[version.rel_path] = entry
         self.unjudged += 1
         self._plan(entry, now + self._first_wait_s(closed=closed))
@@ -115,7 +117,7 @@ class Settling:
         """Begin anew with each file: rules, patience or the ground have changed."""
         for entry in self._entries.values():
             entry.first = _look(entry.version, now)
-            entry.closed = False
+            entry.closed_at = None
             entry.missed_looks = 0
             self._plan(entry, now + self._first_wait_s(closed=False))
 
@@ -167,7 +169,10 @@ class Settling:
         changed = self._take_version(entry, version, now)
         if changed is not None:
             return changed
-        at_best = Signs(entry.closed, writer=False, whole=entry.closed or None)
+        closed = entry.closed_at is not None
+        at_best = Signs(
+            closed, writer=False, whole=closed or None, closed_s=_since(entry.closed_at, now)
+        )
         state = settle.settle(entry.first, _look(version, now), at_best, self.patience)
         if isinstance(state, settle.Wait):
             self._plan(entry, now + state.seconds)  # too early to open it
@@ -191,11 +196,12 @@ class Settling:
         """Compare with the version before; a new one begins to settle, which the queue is told."""
         hinted, entry.hinted_closed = entry.hinted_closed, False
         if version == entry.version:
-            entry.closed |= hinted
+            if hinted and entry.closed_at is None:
+                entry.closed_at = now
             return None
         entry.version = version
         entry.first = _look(version, now)
-        entry.closed = hinted
+        entry.closed_at = now if hinted else None
         entry.inspecting = False
         entry.slow = None
         if entry.looked_into:
@@ -209,7 +215,13 @@ class Settling:
     def _judge(self, entry: _Entry, now: float) -> Sighting | None:
         """Look into a file that is quiet, and do what the rule says."""
         writer, structure, hollow = self._examine(entry)
-        signs = Signs(entry.closed, writer, self._whole(entry, structure), hollow)
+        signs = Signs(
+            entry.closed_at is not None,
+            writer,
+            self._whole(entry, structure),
+            hollow,
+            _since(entry.closed_at, now),
+        )
         if not entry.looked_into:
             entry.looked_into = True
             self.unjudged -= 1
@@ -288,6 +300,10 @@ class Settling:
     def _first_wait_s(self, *, closed: bool) -> float:
         """Return the wait before a look can have any result, in seconds."""
         return settle.quiet_s(Signs(closed=closed, whole=closed or None), self.patience)
+
+
+def _since(moment: float | None, now: float) -> float | None:
+    return None if moment is None else now - moment
 
 
 def _look(version: FileVersion, now: float) -> Look:

@@ -66,6 +66,8 @@ class Signs:
     """Its format finds every byte that it announces; None: the format has nothing to say."""
     hollow: bool = False
     """Its last bytes are a hole: it may have been given its size before its content."""
+    closed_s: float | None = None
+    """The seconds since this version was first said to be closed, where an event said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def settle(first: Look, last: Look, signs: Signs, patience: Patience) -> SettleS
     if not last.shows_same(first):
         return Wait(quiet_s(Signs(), patience), "the file is still changing")
     quiet = last.at_s - first.at_s
-    left = _needed_s(first, signs, patience) - quiet
+    left = max(_needed_s(first, signs, patience) - quiet, _left_after_close_s(signs, patience))
     if left > _EXACT_S:
         return Wait(left, "the file has not been quiet for long enough")
     if signs.writer:
@@ -145,6 +147,18 @@ def _needed_s(look: Look, signs: Signs, patience: Patience) -> float:
     if signs.closed:
         return needed if look.mtime_ns % _SECOND_NS else patience.settle_s
     return 2 * needed if signs.writer is None else needed
+
+
+def _left_after_close_s(signs: Signs, patience: Patience) -> float:
+    """Return the seconds that are left of the wait that a close begins, however quiet it was before.
+
+    Many programs close a file and write its header anew right afterwards. Only the first close of a
+    version counts, so that whoever opens and closes a file for ever does not hold it up.
+    """
+    if signs.closed_s is None:
+        return 0.0
+    wait_s = CLOSED_AND_WHOLE_S if signs.whole else CLOSED_S
+    return min(patience.settle_s, wait_s) - signs.closed_s
 
 
 def _look_again_s(quiet: float) -> float:

@@ -78,6 +78,17 @@ def test_a_whole_file_that_was_closed_goes_after_a_fifth_of_a_second() -> None:
     assert settle(FIRST, later(0.25), signs, DEFAULT) == Settled()
 
 
+def test_a_close_begins_a_short_wait_however_quiet_the_file_was_before() -> None:
+    closed = Signs(closed=True, writer=False, whole=True, closed_s=0.05)
+    again = dataclasses.replace(closed, closed_s=0.2)
+
+    assert settle(FIRST, later(60.0), closed, DEFAULT) == Wait(
+        pytest.approx(0.15), "the file has not been quiet for long enough"
+    )
+    assert settle(FIRST, later(60.0), again, DEFAULT) == Settled()
+    assert settle(FIRST, later(60.0), closed, Patience(settle_s=0.05, is_set=True)) == Settled()
+
+
 def test_a_time_of_whole_seconds_does_not_shorten_the_wait() -> None:
     """On FAT two changes within two seconds have one mtime: the second would show nowhere."""
     signs = Signs(closed=True, writer=False, whole=True)
