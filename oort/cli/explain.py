@@ -26,7 +26,10 @@ _NEXT: Final = {
     "skipped (hidden file)": "Nothing: hidden files are never sent.",
     "skipped (empty file)": "It is sent once something is in it.",
     "file gone": "If it comes back, it is sent. It was not at the server.",
-    "changed after upload": "Nothing by itself: the server keeps the earlier version.",
+    "changed after upload": (
+        "Nothing by itself: the server keeps the earlier version. "
+        "Rename the file to have this one sent too."
+    ),
     "error": "It is tried again{at}.",
     "name conflict": "Nothing, until somebody decides.",
     "truncated file": "It is sent if it grows to what its header announces.",
@@ -143,7 +146,9 @@ def _commands(document: Document) -> list[str]:
     lines = []
     for command in _COMMANDS.get(document["substatus"], ()):
         meaning = _MEANING[command]
-        if command == "skip" and document["substatus"] in _ACKNOWLEDGED:
+        if command == "retry" and document["substatus"] == "changed after upload":
+            meaning = "sends it where its dataset has no file of that name"
+        elif command == "skip" and document["substatus"] in _ACKNOWLEDGED:
             meaning = "acknowledges that, so that reports no longer name it"
         lines.append(f"`oort {command} {document['id']}` {meaning}.")
     return lines

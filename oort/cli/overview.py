@@ -80,9 +80,12 @@ def _all_safe(document: Document) -> Verdict:
     lost = queue["gone"] + queue["changed"]
     skipped = sum(queue["by_status"][status] for status in ("OK", "Skipped")) - stored - lost
     unseen = _reasons_to_doubt(document)
-    unsure = _losses(queue) + unseen
+    losses = _losses(queue)
+    unsure = losses + unseen
     if not stored:
         text = "Nothing waits"
+    elif losses:
+        text = f"{output.count(stored, 'file')} safe"
     elif stored == 1:
         text = "The file that was seen is safe" if unseen else "The file is safe"
     else:
@@ -105,6 +108,8 @@ def _losses(queue: Mapping[str, Any]) -> list[str]:
         found.append(f"{output.count(queue['gone'], 'file')} {verb} gone and never stored")
     if queue["changed"]:
         found.append(f"{output.count(queue['changed'], 'file')} changed after the upload")
+    if found:
+        found[-1] += " (`oort uploads --status Skipped` lists them)"
     return found
 
 

@@ -207,7 +207,7 @@ class AroundUpload:
         if found is None:
             return None
         if found.size != self._upload.size:
-            return NameReserved(found.path, state.NAME_CONFLICT)
+            return NameReserved(found.path, state.NAME_CONFLICT, is_earlier=found.is_earlier)
         if not found.is_safe or found.sha256 is None:
             return NameReserved(found.path, None)
         mine = sha256()
@@ -218,6 +218,7 @@ class AroundUpload:
             sha256=mine,
             remote_id=found.remote_id,
             unproven=found.unproven and verdict == state.ALREADY_SYNCED,
+            is_earlier=found.is_earlier,
         )
 
     def known_dataset(self, name: str) -> RemoteDataset | None:

@@ -61,6 +61,8 @@ class NameReserved:
     remote_id: str | None = None
     unproven: bool = False
     """Nothing but name and size says that the server has the other file."""
+    is_earlier: bool = False
+    """The other file is an earlier version of this one."""
 
     @property
     def is_same(self) -> bool:

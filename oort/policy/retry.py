@@ -212,6 +212,12 @@ def _reserved(outcome: NameReserved, facts: Facts, limits: Limits) -> Decision:
     if outcome.is_same:
         words = f"the same content as {outcome.by}"
         return Decision(state.ALREADY_SYNCED, f"{words}, unproven" if outcome.unproven else words)
+    if outcome.is_earlier:
+        words = (
+            "the server keeps its earlier version, which is not replaced; "
+            "rename the file to have this one sent too"
+        )
+        return _as_before(state.NAME_CONFLICT, words, facts)
     words = (
         f"{outcome.by} has the same name in the same dataset and other content; "
         "give each folder its own dataset: `oort watch FOLDER -d '{folder}'`"

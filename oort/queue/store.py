@@ -81,6 +81,8 @@ class Namesake:
     remote_id: str | None
     is_safe: bool
     unproven: bool
+    is_earlier: bool
+    """It is an earlier version of the same file."""
 
 
 class Queue:
@@ -294,6 +296,7 @@ class Queue:
             remote_id=row["remote_id"],
             is_safe=state_of(row) in SAFE,
             unproven=row["unproven"],
+            is_earlier=(row["watch"], row["rel_path"]) == (upload.watch, upload.rel_path),
         )
 
     def shift_waits(self, by: timedelta) -> None:

@@ -159,8 +159,8 @@ WAITING = {"queue__pending_files": 3, "queue__pending_bytes": 3072, "queue__by_s
         (
             {"queue__by_status__Skipped": 2, "queue__gone": 1, "queue__changed": 1},
             (
-                "All 412 files are safe; but 1 file is gone and never stored, and "
-                "1 file changed after the upload."
+                "412 files safe; but 1 file is gone and never stored, and 1 file changed after "
+                "the upload (`oort uploads --status Skipped` lists them)."
             ),
         ),
         (

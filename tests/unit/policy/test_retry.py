@@ -284,6 +284,16 @@ def test_the_remedy_for_two_files_of_one_name_is_told() -> None:
     assert "{folder}" in error
 
 
+def test_an_earlier_version_of_the_file_itself_has_another_remedy() -> None:
+    reserved = NameReserved("/data/one/a.fits", state.NAME_CONFLICT, is_earlier=True)
+    error = decided(reserved).error
+
+    assert error is not None
+    assert "earlier version" in error
+    assert "rename" in error
+    assert "{folder}" not in error
+
+
 def test_an_unproven_namesake_is_called_so() -> None:
     outcome = FoundSame("9", "a.fits", None, unproven=True)
 
