@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +16,7 @@ from astropy.io import fits
 
 from tests.support import writers
 from tests.support.daemon import QUICK, Home
-from tests.support.files import BLOCK, arrived, fits_bytes, make_fits
+from tests.support.files import BLOCK, arrived, fits_bytes, make_fits, sha256_of
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
@@ -82,6 +84,87 @@ def test_writers_that_pause(home: Home, sandbox: Sandbox, tmp_path: Path) -> Non
     assert len(sandbox.uploads()) == len(files)
 
 
+def _rewrite_header(path: Path, *, salt: int) -> None:
+    """Write a keyword of the header anew, by a handle of its own."""
+    with path.open("r+b") as file:
+        file.seek(4 * 80)
+        file.write(fits_bytes(SIZE, salt=salt)[4 * 80 : 5 * 80])
+
+
+@pytest.mark.linux
+def test_header_written_right_after_the_close(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
+    """A header that is written again at once is part of the file, though a close shortens the wait.
+
+    1. `settle_s` is nowhere set. A FITS file is written and closed: it is whole, by its format.
+    2. A twentieth of a second later its header is written anew, and the file closed again.
+    3. It is sent once, with the new header.
+    """
+    folder = tmp_path / "dome"
+    folder.mkdir()
+    home.watch(folder)
+    home.start()
+    assert "settle_s" not in (home.folder / "oort" / "config.toml").read_text()
+    path = make_fits(folder / "a.fits", SIZE, salt=1)
+    threading.Event().wait(0.05)
+    _rewrite_header(path, salt=2)
+
+    home.wait_for(OK=1)
+    assert path.read_bytes() != fits_bytes(SIZE, salt=1)
+    assert arrived(sandbox.files(), [path])
+    assert len(sandbox.uploads()) == 1
+
+
+@pytest.mark.linux
+def test_header_written_two_seconds_after_the_close(
+    home: Home, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A header that is written when the file was stored already is told, with what can be done.
+
+    1. `settle_s` is nowhere set. A FITS file is written and closed, and stored within two seconds.
+    2. Then its header is written anew. The server keeps the earlier version, whole; the file is
+       `changed after upload`, is not called safe, and `oort status` says what can be done.
+    3. Somebody types `oort retry`. The stored version is not replaced: the file is in Error, and the
+       reason says why, and to rename it.
+    4. It is renamed: the new version arrives, beside the earlier one.
+    """
+    folder = tmp_path / "dome"
+    folder.mkdir()
+    home.watch(folder)
+    home.start()
+    assert "settle_s" not in (home.folder / "oort" / "config.toml").read_text()
+    path = make_fits(folder / "a.fits", SIZE, salt=1)
+    closed = time.monotonic()
+    home.wait_for(OK=1)
+    threading.Event().wait(max(0.0, closed + 2.0 - time.monotonic()))
+    stored = sandbox.files()
+    assert arrived(stored, [path])
+
+    _rewrite_header(path, salt=2)
+    wait_until(
+        lambda: home.json("status", path)["substatus"] == "changed after upload",
+        timeout_s=60,
+        every_s=0.2,
+        what=home.told,
+    )
+    assert home.status()["queue"]["changed"] == 1
+    assert "1 file changed after the upload (`oort uploads" in home.oort("status")
+    assert "The file is safe" not in home.oort("status")
+    row = home.json("status", path)["id"]
+    told = home.oort("status", path)
+    assert f"`oort retry {row}`" in told
+    assert "Rename the file" in told
+
+    home.oort("retry", str(row))
+    refused = home.wait_for_row("a.fits", substatus="name conflict")
+    assert "earlier version, which is not replaced; rename the file" in refused["error"]
+    assert sandbox.files() == stored
+    assert len(sandbox.uploads()) == 1
+
+    renamed = path.rename(folder / "b.fits")
+    home.wait_for(OK=2)
+    assert [one["sha256"] for one in sandbox.files()] == [stored[0]["sha256"], sha256_of(renamed)]
+
+
 def _finished_after(rounds: int) -> set[str]:
     """Return who has written the last piece by then, or may have."""
     done = set()
@@ -99,7 +182,7 @@ def test_a_minute_of_one_megabyte_a_second(home: Home, sandbox: Sandbox, tmp_pat
     """A file that is written for a minute and more, with long pauses, is sent once, at the end.
 
     1. A program writes a FITS file at 1 MB/s for a minute, with pauses of 20 s, the file held open.
-    2. It closes the file, opens it again and writes its header anew.
+    2. It closes the file, opens it again a tenth of a second later and writes its header anew.
     3. The file is sent once, after the last close, with the new header.
     """
     folder = tmp_path / "dome"
@@ -116,10 +199,8 @@ def test_a_minute_of_one_megabyte_a_second(home: Home, sandbox: Sandbox, tmp_pat
             pauses += 1
             assert not sandbox.uploads(), home.told()
         assert not sandbox.uploads(), home.told()
-        again = path.open("r+b")
-    with again:
-        again.seek(4 * 80)
-        again.write(fits_bytes(SIZE, salt=2)[4 * 80 : 5 * 80])
+    threading.Event().wait(writers.BEFORE_REOPENING_S)
+    _rewrite_header(path, salt=2)
     assert pauses >= 3
 
     home.wait_for(OK=1)

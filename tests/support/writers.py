@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     Writer = Iterator[None]
 
 PIECES = 4
+BEFORE_REOPENING_S = 0.1
+"""Less than the 0.2 s for which a closed file that is whole must be quiet by default."""
 
 
 def pieces_of(content: bytes, count: int = PIECES) -> Iterator[tuple[int, bytes]]:
@@ -44,17 +46,17 @@ def grown(path: Path, content: bytes) -> Writer:
 
 
 def grown_then_headed(path: Path, content: bytes) -> Writer:
-    """The same, and the first block anew by another handle that outlives the first one's close."""
+    """The same, close, and right afterwards write the first block anew by another handle."""
     with path.open("wb") as file:
         draft = content[: 4 * 80] + b"DRAFT   =                    T".ljust(80) + content[5 * 80 :]
         for _, piece in pieces_of(draft):
             file.write(piece)
             file.flush()
             yield
-        second = path.open("r+b")
-    with second:
+    time.sleep(BEFORE_REOPENING_S)
+    with path.open("r+b") as file:
         yield
-        second.write(content[:2880])
+        file.write(content[:2880])
 
 
 def preallocated(path: Path, content: bytes) -> Writer:
