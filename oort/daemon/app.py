@@ -6,7 +6,9 @@ ends the process with exit 1, so that the service manager starts a whole one aga
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 import random
 import signal
 import threading
@@ -67,6 +69,9 @@ class Daemon:
         self._config_at_start = content_of(locations.config_file)
         self._settings_at_start = parse(self._config_at_start or b"", locations.config_file)
         self._stop = threading.Event()
+        self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
+        """Wakes the main thread, from any other one and from a signal."""
+        self._signalled: str | None = None
         self._stopping_workers = threading.Event()
         self._warnings = Warnings()
         self._exit_code = 0
@@ -247,7 +252,13 @@ class Daemon:
 
     def _wait(self) -> None:
         """Wait for the end; a thread of ours that died is one."""
-        while not self._stop.wait(BEAT_S):
+        while not self._stop.is_set():
+            with contextlib.suppress(queue.Empty):
+                self._wakes.get(timeout=BEAT_S)
+            if self._signalled is not None:
+                log.info("daemon.signal", signal=self._signalled)
+                self._end_soon()
+                return
             alive = {
                 "writer": self._opened.writer.is_alive,
                 "dispatcher": self._dispatcher.is_alive,
@@ -294,8 +305,10 @@ class Daemon:
 
     def _catch_signals(self) -> dict[int, Any]:
         def end(number: int, _frame: Any) -> None:
-            log.info("daemon.signal", signal=signal.Signals(number).name)
-            self._stop.set()
+            # It may interrupt this very thread with a lock in hand, the log's or an event's own:
+            # nothing here takes one (`SimpleQueue.put` may be called from anywhere).
+            self._signalled = signal.Signals(number).name
+            self._wakes.put(None)
 
         numbers = [signal.SIGTERM, signal.SIGINT]
         # A terminal that is closed; whoever started us with `nohup` wants us to go on.
@@ -306,7 +319,12 @@ class Daemon:
     def _fail(self, reason: str) -> None:
         log.critical("daemon.failed", reason=reason)
         self._exit_code = 1
+        self._end_soon()
+
+    def _end_soon(self) -> None:
+        """Claim nothing more, and have the main thread end the daemon."""
         self._stop.set()
+        self._wakes.put(None)
 
     def _carry_out(self, request: control.Request) -> dict[str, Any]:
         """Do what a command asks; runs in the dispatcher's thread."""
@@ -314,7 +332,7 @@ class Daemon:
         if request.command == "stop":
             timeout_s = arguments.get("timeout_s")
             self._grace_s = None if timeout_s is None else float(timeout_s)
-            self._stop.set()
+            self._end_soon()
             return {"running": True, "pid": os.getpid(), "grace_s": self._grace()}
         if request.command in ("unwatch", "baseline"):
             self._following.take_config_now()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -38,6 +39,7 @@ from oort.policy.settle import Patience
 from oort.values import FileVersion, RelPath, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from oort.clock import Clock
@@ -124,8 +126,10 @@ class Intake:
             watch.path, self._hints, name=watch.name, monotonic=clock.monotonic
         )
         self._missed = MissedEvents()
-        self._unreadable = 0
+        self._unreadable: frozenset[bytes] = frozenset()
         """Places that the last scan could not look at."""
+        self._asks_queue = False
+        """The thread waits for the queue just now, not for the disk of the watch."""
         self._scans = Scans(clock, self._interval_s)
         self._inspector = Inspector(watch.name, self._wake.set)
         self._take_options(watch, options, neighbours)
@@ -171,9 +175,9 @@ class Intake:
 
     @property
     def is_silent(self) -> bool:
-        """Whether the thread has hung for long in something that it asked of the disk."""
+        """Whether the thread has hung for long in something that it asked of the watch's disk."""
         hangs_s = self._clock.monotonic() - self.progressed_at
-        return self._thread.is_alive() and hangs_s > SILENT_S
+        return self._thread.is_alive() and not self._asks_queue and hangs_s > SILENT_S
 
     def request_scan(self) -> None:
         """Have everything scanned, as soon as the last scan's cost allows."""
@@ -227,26 +231,40 @@ class Intake:
         self._is_healthy = None
         self._take_requests(now)
         if self._has_hung:
-            # A scan that hung would count as a dear one, and the next one come hours later.
             self._has_hung = False
             self._health_due = 0.0
-            self._scans.begin_anew(now)
         if now >= self._health_due:
             self._check_root(now)
         if self._missing is None:
             self._observe(now)
-            self._admission.ask(now)  # what could not be asked before comes first
+            self._ask(now)  # what could not be asked before comes first
             takes_more = self._admission.takes_more
             if takes_more:
                 self._take_hints(now)
             self._admission.look_at_due(now, self._progress)
             if takes_more and self._settling.unjudged < _UNJUDGED_MOST:
                 self._scan(now)
-            self._admission.ask(now)
-        self._admission.tell(now)
+            self._ask(now)
+        with self._at_the_queue():
+            self._admission.tell(now)
         self._publish()
         self._progress()
         return max(0.0, self._next_moment(now) - self._clock.monotonic())
+
+    def _ask(self, now: float) -> None:
+        with self._at_the_queue():
+            self._admission.ask(now)
+
+    @contextmanager
+    def _at_the_queue(self) -> Iterator[None]:
+        """Let the time of the block be the queue's, which may wait for a full disk of its own."""
+        self._progress()
+        self._asks_queue = True
+        try:
+            yield
+        finally:
+            self.progressed_at = self._clock.monotonic()
+            self._asks_queue = False
 
     def _progress(self) -> None:
         """Note that the disk answers, and whether it took its time."""
@@ -327,7 +345,8 @@ class Intake:
             if self._identity is not None:
                 self._log.warning("watch.taken_over", text="another folder is at its place now")
             self._identity = look.identity
-            self._tell.on_root(look.identity)
+            with self._at_the_queue():
+                self._tell.on_root(look.identity)
             self._has_arrived = False
         if not self._has_arrived:
             self._arrive(now)
@@ -445,24 +464,32 @@ class Intake:
         if piece is None:
             return
         self._offer(piece)
-        self._admission.ask(now)
-        self._scans.worked(self._clock.monotonic() - began)
+        self._ask(now)
+        took_s = self._clock.monotonic() - began
+        # A scan that hung is no dear one: its next one would come hours later.
+        self._scans.worked(took_s if took_s <= SILENT_S else 0.0)
         if piece.ended is not None and piece.began_at is not None:
             self._end_scan(piece.ended, piece.began_at, now)
 
     def _offer(self, piece: Slice) -> None:
         should_have = piece.events_should_have_told and self._observing.is_up
-        if self._unreadable:
-            should_have = False  # it may lie where nothing could be seen before
         for version in piece.found:
             if version.rel_path not in self._settling:
+                told = should_have and not self._lay_unseen(version.rel_path)
                 self._admission.offer(
-                    Candidate(version, "a scan found it", should_have_been_told=should_have)
+                    Candidate(version, "a scan found it", should_have_been_told=told)
                 )
+
+    def _lay_unseen(self, rel_path: RelPath) -> bool:
+        """Tell whether a file lies where the last scan could not look: no event is missed there."""
+        if not self._unreadable:
+            return False
+        parts = rel_path.split(b"/")
+        return any(b"/".join(parts[:n]) in self._unreadable for n in range(len(parts) + 1))
 
     def _end_scan(self, scan: Scan, began_at: datetime, now: float) -> None:
         self._observing.compare(scan.folders, scan.linked_folders)
-        self._unreadable = len(scan.unreadable)
+        self._unreadable = frozenset(rel_path for rel_path, _ in scan.unreadable)
         self._scans.replan(now)
         self.news = replace(
             self.news,
@@ -476,7 +503,8 @@ class Intake:
         self._log.debug("watch.scanned", files=scan.files, folders=scan.folders)
         first, self._admission.first_scan = self._admission.first_scan, False
         self._admission.follow_all()
-        self._tell.on_scanned(first)
+        with self._at_the_queue():
+            self._tell.on_scanned(first)
 
     def _interval_s(self) -> float:
         """Return how long after a scan's end the next one is due, in seconds."""

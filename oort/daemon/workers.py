@@ -127,6 +127,8 @@ class Workers:
         The one that hangs ends when it comes back, if it ever does.
         """
         with self._lock:
+            if self.stopping.is_set():
+                return  # nobody would tell another thread to end
             for progress in self._progress.values():
                 if progress.upload.watch in watches and not progress.is_stuck:
                     progress.is_stuck = True

@@ -48,7 +48,7 @@ ANSWER_S: Final = 2.0
 T = TypeVar("T")
 
 _MOUNTINFO: Final = Path("/proc/self/mountinfo")
-_LEFT_BY_SYSTEMS: Final = frozenset({b"lost+found", b"System Volume Information", b"$RECYCLE.BIN"})
+LEFT_BY_SYSTEMS: Final = frozenset({b"lost+found", b"System Volume Information", b"$RECYCLE.BIN"})
 """What a fresh disk holds before anybody wrote on it."""
 
 
@@ -112,7 +112,7 @@ def _is_bare(root: Path) -> bool:
     """Tell whether nothing lies in the folder but what systems and hidden files leave."""
     with os.scandir(os.fsencode(root)) as entries:
         return all(
-            entry.name.startswith(b".") or entry.name in _LEFT_BY_SYSTEMS for entry in entries
+            entry.name.startswith(b".") or entry.name in LEFT_BY_SYSTEMS for entry in entries
         )
 
 

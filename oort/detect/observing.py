@@ -27,7 +27,8 @@ _BETWEEN_LEAST_S: Final = 5.0
 _COST_FACTOR: Final = 20.0
 """A watcher that was dear to start (100,000 folders: 2 s) is not replaced all the time."""
 _SHORT_COST_FACTOR: Final = 100.0
-"""The same for one that only leaves folders out, which scans make up for."""
+"""The same for one that only leaves folders out, which scans make up for; each time twice that."""
+_RENEWED_LEAST_OFTEN_S: Final = 86_400.0
 
 _REMEDIES: Final = {
     errno.EMFILE: ": raise fs.inotify.max_user_instances",
@@ -55,6 +56,8 @@ class Observing:
         """The watcher stands for one that left folders out: what it leaves out too is told."""
         self._renew_at = 0.0
         """Before that moment a watcher that lives is not replaced."""
+        self._renewals = 0
+        """How often in a row it was replaced and still left folders out."""
         self.trouble: str | None = None
         """Why there is no watcher, in words."""
         self.shortfall: str | None = None
@@ -115,6 +118,8 @@ class Observing:
         elif self._watcher is not None and not self._watcher.hears_overflow:
             self.shortfall = "this watchdog does not tell when events are lost"
         self._was_renewed &= is_short
+        if not is_short:
+            self._renewals = 0
         if self.shortfall is not None and self.shortfall != before:
             self._log.warning("watch.degraded", reason=self.shortfall)
 
@@ -124,6 +129,7 @@ class Observing:
         if watcher is not None:
             watcher.stop()
         self._not_before = self._renew_at = 0.0
+        self._renewals = 0
         self._wants_renewal = self._was_renewed = False
         self._lost = self.trouble = self.shortfall = None
 
@@ -149,4 +155,8 @@ class Observing:
         self._not_before = began + _BETWEEN_LEAST_S
         if old is not None:  # the first trouble is seen to at once, however dear the start was
             self._not_before = began + max(_BETWEEN_LEAST_S, _COST_FACTOR * took)
-            self._renew_at = began + max(AGAIN_S, _SHORT_COST_FACTOR * took)
+            self._renewals += self._was_renewed
+            wait_s = max(AGAIN_S, _SHORT_COST_FACTOR * took) * 2.0 ** min(
+                max(0, self._renewals - 1), 20
+            )
+            self._renew_at = began + min(wait_s, _RENEWED_LEAST_OFTEN_S)

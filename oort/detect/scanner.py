@@ -14,6 +14,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from oort.detect.bounds import OF_ANOTHER_WATCH
+from oort.detect.mounts import LEFT_BY_SYSTEMS
 from oort.detect.opening import is_beneath
 from oort.policy.paths import EMPTY, KEPT, Judgement, Verdict
 from oort.policy.version import FileVersion, RelPath
@@ -215,6 +216,8 @@ class Scan:
             self.left_out[judgement.verdict] += 1
 
     def _cannot_read(self, rel_path: bytes, error: OSError) -> None:
+        if rel_path in LEFT_BY_SYSTEMS:
+            return  # never anybody's data, and never to be read by anybody
         vanished = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}  # or a link that leads to itself
         if error.errno not in vanished and len(self.unreadable) < _UNREADABLE_MOST:
             self.unreadable.append(Unreadable(rel_path, error.strerror or str(error)))

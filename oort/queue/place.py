@@ -19,8 +19,8 @@ _Identity = tuple[int, int]
 class Place:
     """Looks at the names of an open queue, about once a second.
 
-    `turns` tells how often the writer's connection was opened or closed: in between the log stays
-    the same file.
+    `turns` grows before and after the writer's connection is opened or closed: in between the log
+    stays the same file.
     """
 
     def __init__(self, file: Path, turns: Callable[[], int]) -> None:
@@ -36,13 +36,15 @@ class Place:
 
         What cannot be looked at just now (a disk that is away for a moment) tells nothing.
         """
+        turn = self._turns()
         try:
             if _identity_of(self._file) != self._identity:
                 return f"the queue {self._file} was deleted or replaced"
             log = _identity_of(self._log)
         except OSError:
             return None
-        turn = self._turns()
+        if self._turns() != turn:
+            return None  # it was opened or closed just now
         if turn != self._turn or self._log_identity is None:
             self._turn, self._log_identity = turn, log
         elif log != self._log_identity:

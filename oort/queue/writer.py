@@ -151,8 +151,10 @@ class Writer:
             if self._log.stat().st_size > WAL_LIMIT_BYTES:
                 driver: Any = self._connection.connection.driver_connection
                 driver.execute("PRAGMA busy_timeout=0")
-                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-                driver.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+                try:
+                    driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                finally:
+                    driver.execute(f"PRAGMA busy_timeout={BUSY_MS}")
 
     def _write(self, group: list[Any]) -> None:
         """Commit a group; a change that fails alone fails alone; a full disk is waited out."""
@@ -192,6 +194,7 @@ class Writer:
 
     def _transact(self, changes: list[Change]) -> list[Any]:
         if self._connection is None:
+            self.turns += 1
             self._connection = self._engine.connect()
             self.turns += 1
         with self._connection.begin():
@@ -203,4 +206,5 @@ class Writer:
         if self._connection is not None:
             self.turns += 1
             self._connection.close()
+            self.turns += 1
             self._connection = None
