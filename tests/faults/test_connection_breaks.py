@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 UPLOAD = b"POST /datafiles/"
 LARGE = 3000 * BLOCK
 """More than the kernel takes on behalf of somebody who does not read."""
+LONGEST_S = 15.0
+"""No step of a file lasts longer: the time-outs are below 2 s, the rest is for a busy machine."""
 
 
 @pytest.fixture
@@ -109,11 +113,47 @@ def test_a_broken_connection_without_proof_is_the_links(
     assert {method for method, _ in questions} == {"GET"}
 
 
+def test_a_cable_pulled_in_the_middle_of_a_body_ends_at_the_time_out(
+    home: Home, sandbox: Sandbox, proxy: Proxy, folder: Path
+) -> None:
+    """Where no byte moves and no reset comes, the attempt ends by itself, at no cost to the file.
+
+    1. After 100 kB of a file's body nothing is carried any more, in no direction, and nothing said.
+    2. Within the time-outs the link is offline; the file waits uncounted, and may be stored.
+    3. The cable is in again: the server is asked for the file, then it is sent, one counted attempt.
+    """
+    proxy.plan = Plan(once=UPLOAD, bytes_per_s=400_000)
+    home.start()
+    file = make_fits(folder / "a.fits", LARGE)
+    wait_until(
+        lambda: [one for one in sandbox.uploads() if one["bytes_received"] > 100_000],
+        timeout_s=60,
+        what=home.told,
+    )
+    proxy.freeze()
+    pulled = time.monotonic()
+    home.wait_for_link("offline")
+    assert time.monotonic() - pulled < LONGEST_S
+    home.wait_for_row("a.fits", substatus="pending", attempts=0, may_be_stored=1)
+    (cut,) = sandbox.uploads()
+    assert not cut["done"]
+
+    proxy.plan = Plan()
+    proxy.listen()
+    home.wait_for(OK=1)
+    assert home.row("a.fits")["attempts"] == 1
+    assert arrived(sandbox.files(), [file])
+    methods = [one["method"] for one in sandbox.requests(path="/datafiles/")]
+    assert methods[0] == methods[-1] == "POST"
+    assert set(methods[1:-1]) == {"GET"}
+    home.wait_for_link("online")
+
+
 @pytest.mark.slow
 def test_stalls_end_at_their_limits(
     home: Home, sandbox: Sandbox, proxy: Proxy, folder: Path
 ) -> None:
-    """Whatever the other side keeps to itself, the file ends OK with one copy there.
+    """Whatever the other side keeps to itself, the file ends OK with one copy there, and soon.
 
     1. The answer to an upload is swallowed; or cut in its middle; or comes after the connection
        was reset in its place: the server is asked, and the file is not sent again.
@@ -132,14 +172,18 @@ def test_stalls_end_at_their_limits(
     for number, (name, (plan, posts, attempts)) in enumerate(cases.items()):
         proxy.plan = plan
         proxy.cut()
-        before = len(sandbox.uploads())
+        seen = len(sandbox.uploads())
         size = LARGE if plan.never_reads else 20 * BLOCK
         files.append(make_fits(folder / f"{name}.fits", size, salt=number))
         row = home.wait_for_row(f"{name}.fits", substatus="done")
-        made = len(sandbox.uploads()) - before
+        made = len(sandbox.uploads()) - seen
         # The proxy gives what was not read to nobody: the server may not have seen that request.
         assert posts - plan.never_reads <= made <= posts, (name, made)
-        assert row["attempts"] == attempts, (name, home.json("status", files[-1]))
+        told = home.json("status", files[-1])
+        assert row["attempts"] == attempts, (name, told)
+        steps = [datetime.fromisoformat(one["at"]) for one in told["history"]]
+        lasted = [(after - before).total_seconds() for before, after in pairwise(steps)]
+        assert max(lasted) < LONGEST_S, (name, told)
     assert arrived(sandbox.files(), files)
     assert home.status()["link"]["state"] == "online"
 

@@ -35,15 +35,15 @@ def test_what_may_pass_is_tried_again_and_asked_for_where_it_may_be_stored(
 ) -> None:
     """Each such answer is one counted attempt; what a proxy says does not prove that nothing is stored.
 
-    1. One file after the other is answered once with 408, 429, 500, 502, 503, 504, or with a 400
-       that is a page and no words of Arcsecond's.
+    1. One file after the other is answered once with 408, 425, 429, 500, 502, 503, 504, or with a
+       400 or 422 that is a page and no words of Arcsecond's.
     2. Each arrives at its second attempt. After 500, 502 and 504 the server was asked for the file
        before it was sent again; after the others not.
     """
     folder = _watched(home, tmp_path)
     files = [make_fits(folder / "first.fits")]
     home.wait_for(OK=1)
-    for number, status in enumerate((408, 429, 500, 502, 503, 504, 400)):
+    for number, status in enumerate((408, 425, 429, 500, 502, 503, 504, 400, 422)):
         sandbox.rule(file=f"^{status}", status=status, times=1, **PAGE)
         sandbox.forget_requests()
         files.append(make_fits(folder / f"{status}.fits", salt=number + 1))
