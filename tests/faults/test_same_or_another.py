@@ -124,6 +124,47 @@ def test_namesakes_of_every_kind(home: Home, sandbox: Sandbox, tmp_path: Path) -
     assert f"{len(made.unproven)} by name and size alone, without a hash" in home.oort("status")
 
 
+def test_namesakes_that_come_after_the_first_scan(
+    home: Home, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A file that is new here, and that somebody else has just sent, is told the same by its refusal.
+
+    1. The first scan finds an empty folder. Somebody else sends two files: one with its hash tag,
+       one without.
+    2. The same two are written here. Nobody asks for them before they are sent, once each; the
+       server says that they exist. Both are `already synced`, the second by name and size alone.
+    """
+    folder = tmp_path / "dome"
+    folder.mkdir()
+    dataset = sandbox.create_dataset("M31")
+    home.watch(folder, "-d", "M31")
+    home.start()
+    make_fits(folder / "first.fits")
+    home.wait_for(OK=1)
+    twin = make_fits(tmp_path / "elsewhere" / "twin.fits", salt=1)
+    alike = make_fits(tmp_path / "elsewhere" / "alike.fits", salt=2)
+    tag = f"arcsecond|sha256|{sha256_of(twin)}"
+    sandbox.upload(dataset, twin.name, twin.read_bytes(), tags=["M31", tag])
+    sandbox.upload(dataset, alike.name, alike.read_bytes(), tags=["M31"])
+    stored = sandbox.files()
+    sandbox.forget_requests()
+    for file in (twin, alike):
+        file.rename(folder / file.name)
+
+    status = home.wait_for(Skipped=2)
+    rows = _rows(home)
+    assert {rows[name]["substatus"] for name in ("twin.fits", "alike.fits")} == {"already synced"}
+    assert (rows["twin.fits"]["unproven"], rows["alike.fits"]["unproven"]) == (False, True)
+    assert status["queue"]["unproven"] == 1
+    for name in ("twin.fits", "alike.fits"):
+        asked = [
+            one["method"] for one in sandbox.requests() if name in (one["file"] or one["path"])
+        ]
+        assert asked[0] == "POST"
+        assert asked.count("POST") == 1
+    assert sandbox.files() == stored
+
+
 def test_two_local_files_of_one_name(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """Of two local files of one name for one dataset the second is told apart before a byte goes out.
 
