@@ -40,16 +40,6 @@ def night_of(moment: datetime, longitude_deg: float | None, tz: tzinfo | None = 
         return moment.date()
 
 
-def bounds_of(
-    night: date, longitude_deg: float | None, tz: tzinfo | None = None
-) -> tuple[datetime, datetime]:
-    """Return the two noons, in UTC, between which a night lies; the second is not part of it."""
-    return (
-        _noon(night, longitude_deg, tz),
-        _noon(night + timedelta(days=1), longitude_deg, tz),
-    )
-
-
 def moment_of(header: Mapping[str, str], mtime_ns: int) -> datetime:
     """Return the moment (UTC) of a file, by what its header says, else by its mtime.
 
@@ -87,15 +77,6 @@ def _local(moment: datetime, longitude_deg: float | None, tz: tzinfo | None) -> 
         return moment.astimezone(tz).replace(tzinfo=None)
     except (OSError, ValueError):  # the C library knows no such year
         return moment.astimezone(UTC).replace(tzinfo=None)
-
-
-def _noon(day: date, longitude_deg: float | None, tz: tzinfo | None) -> datetime:
-    longitude = _longitude(longitude_deg)
-    if longitude is not None:
-        return datetime.combine(day, time(12), UTC) - timedelta(hours=longitude / 15)
-    if tz is not None:
-        return datetime.combine(day, time(12), tz).astimezone(UTC)
-    return datetime.combine(day, time(12)).astimezone(UTC)
 
 
 def _from_mtime(mtime_ns: int) -> datetime:

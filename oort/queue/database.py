@@ -53,11 +53,6 @@ class Database:
         return self.file is None or self.file.exists()
 
 
-def sqlite_url(file: Path) -> str:
-    """Return the URL of an SQLite file."""
-    return f"sqlite:///{file}"
-
-
 def writing_engine(database: Database) -> Engine:
     """Return the engine of the one writer: no pool, because it keeps its one connection."""
     engine = create_engine(database.url, poolclass=NullPool)

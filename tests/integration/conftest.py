@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from oort.clock import SystemClock
-from oort.queue.database import Database, sqlite_url
 from oort.queue.opening import OpenQueue
 from tests.support.attempts import Night
+from tests.support.rows import sqlite_at
 from tests.support.sandbox import running_sandbox
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[OpenQueue]:
-    database = Database.at(sqlite_url(tmp_path / "state" / "oort.db"))
+    database = sqlite_at(tmp_path / "state" / "oort.db")
     queue = OpenQueue(database, host="", clock=SystemClock())
     yield queue
     queue.close()

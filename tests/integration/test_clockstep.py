@@ -9,11 +9,10 @@ import pytest
 
 from oort.daemon.clockstep import STEP_S, StepWatch
 from oort.daemon.upkeep import Upkeep
-from oort.queue.database import Database, sqlite_url
 from oort.queue.opening import OpenQueue
 from oort.settings import Settings
 from tests.support.fakes import FakeClock
-from tests.support.rows import BUSY, STORED, claim, end, newest, settle, version
+from tests.support.rows import BUSY, STORED, claim, end, newest, settle, sqlite_at, version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,14 +26,14 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def opened(tmp_path: Path, clock: FakeClock) -> Iterator[OpenQueue]:
-    queue = OpenQueue(Database.at(sqlite_url(tmp_path / "oort.db")), host="", clock=clock)
+    queue = OpenQueue(sqlite_at(tmp_path / "oort.db"), host="", clock=clock)
     yield queue
     queue.close()
 
 
 @pytest.fixture
 def upkeep(opened: OpenQueue, clock: FakeClock, tmp_path: Path) -> Upkeep:
-    database = Database.at(sqlite_url(tmp_path / "oort.db"))
+    database = sqlite_at(tmp_path / "oort.db")
     return Upkeep(database, opened.queue, clock, tmp_path / "backups", on_damage=print)
 
 
@@ -135,14 +134,14 @@ def test_history_outlives_a_clock_that_is_years_ahead_for_a_moment(
 
 def test_a_copy_that_finds_damage_ends_the_daemon(tmp_path: Path, clock: FakeClock) -> None:
     file, told = tmp_path / "oort.db", list[str]()
-    queue = OpenQueue(Database.at(sqlite_url(file)), host="", clock=clock)
+    queue = OpenQueue(sqlite_at(file), host="", clock=clock)
     settle(queue, *(version(f"{number}.fits") for number in range(500)))
     queue.close()
     with file.open("r+b") as raw:
         raw.seek(8192)
         raw.write(b"\xa5" * 65_536)
     upkeep = Upkeep(
-        Database.at(sqlite_url(file)),
+        sqlite_at(file),
         queue.queue,
         clock,
         tmp_path / "backups",

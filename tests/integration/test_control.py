@@ -17,10 +17,9 @@ from oort.errors import LockedError, OortError
 from oort.locations import Locations
 from oort.lock import Holder, QueueLock, holder_of
 from oort.policy import state
-from oort.queue.database import Database, sqlite_url
 from oort.queue.opening import OpenQueue
 from tests.support.holding import holding
-from tests.support.rows import all_rows, newest, row_in
+from tests.support.rows import all_rows, newest, row_in, sqlite_at
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
@@ -250,7 +249,7 @@ def test_a_folder_that_nobody_made_holds_no_request(tmp_path: Path) -> None:
 
 @contextmanager
 def queue_of(locations: Locations) -> Iterator[OpenQueue]:
-    opened = OpenQueue(Database.at(sqlite_url(locations.database)), host="", clock=SystemClock())
+    opened = OpenQueue(sqlite_at(locations.database), host="", clock=SystemClock())
     try:
         yield opened
     finally:

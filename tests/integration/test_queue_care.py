@@ -17,13 +17,23 @@ from oort.errors import QueueError
 from oort.policy import state
 from oort.queue import care
 from oort.queue.care import Inspection, inspect, make_copy
-from oort.queue.database import Database, copy, is_sound, sqlite_url
+from oort.queue.database import copy, is_sound
 from oort.queue.datasets import DatasetKey, KnownDataset
 from oort.queue.models import ATTEMPTS, TRANSITIONS
 from oort.queue.opening import OpenQueue
 from tests.support.fakes import FakeClock
 from tests.support.holding import holding
-from tests.support.rows import ROOT, STORED, all_rows, claim, end, row_in, settle, version
+from tests.support.rows import (
+    ROOT,
+    STORED,
+    all_rows,
+    claim,
+    end,
+    row_in,
+    settle,
+    sqlite_at,
+    version,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +44,7 @@ PAGE = 4096
 
 
 def open_queue(file: Path) -> OpenQueue:
-    return OpenQueue(Database.at(sqlite_url(file)), host="", clock=SystemClock())
+    return OpenQueue(sqlite_at(file), host="", clock=SystemClock())
 
 
 def queue_with(file: Path, files: int) -> Path:
@@ -388,9 +398,7 @@ def failures() -> list[str]:
 def running(file: Path, failures: list[str]) -> Iterator[OpenQueue]:
     """Give a queue of 500 files, all of it in the file, and read from there."""
     queue_with(file, 500)
-    opened = OpenQueue(
-        Database.at(sqlite_url(file)), host="", clock=SystemClock(), on_fatal=failures.append
-    )
+    opened = OpenQueue(sqlite_at(file), host="", clock=SystemClock(), on_fatal=failures.append)
     yield opened
     opened.close()
 
@@ -503,7 +511,7 @@ def test_a_queue_whose_folder_is_a_file_is_refused_in_words(tmp_path: Path) -> N
 
 def test_old_history_is_pruned_and_the_rows_stay(tmp_path: Path) -> None:
     clock = FakeClock()
-    opened = OpenQueue(Database.at(sqlite_url(tmp_path / "oort.db")), host="", clock=clock)
+    opened = OpenQueue(sqlite_at(tmp_path / "oort.db"), host="", clock=clock)
     for name in ("old", "new"):
         settle(opened, version(f"{name}.fits"))
         end(opened, claim(opened)[0], STORED)

@@ -11,7 +11,6 @@ from oort.policy import state
 from oort.policy.outcome import Broken, ServerBusy
 from oort.policy.retry import AFTER_ERROR_S
 from oort.queue import orders
-from oort.queue.database import Database, sqlite_url
 from oort.queue.opening import OpenQueue
 from oort.queue.orders import Which
 from tests.support.fakes import FakeClock
@@ -24,6 +23,7 @@ from tests.support.rows import (
     end,
     newest,
     settle,
+    sqlite_at,
     version,
 )
 
@@ -42,7 +42,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def opened(tmp_path: Path, clock: FakeClock) -> Iterator[OpenQueue]:
-    queue = OpenQueue(Database.at(sqlite_url(tmp_path / "oort.db")), host="", clock=clock)
+    queue = OpenQueue(sqlite_at(tmp_path / "oort.db"), host="", clock=clock)
     yield queue
     queue.close()
 

@@ -18,13 +18,23 @@ from oort.locations import Locations
 from oort.lock import Holder, QueueLock
 from oort.policy import state
 from oort.policy.sighting import Phase
-from oort.queue.database import Database, sqlite_url
 from oort.queue.opening import OpenQueue
 from oort.settings import Settings
 from oort.values import Watch, iso
 from tests.support.fakes import EVENING
 from tests.support.files import fits_bytes
-from tests.support.rows import BUSY, STORED, claim, end, newest, note, row_in, settle, version
+from tests.support.rows import (
+    BUSY,
+    STORED,
+    claim,
+    end,
+    newest,
+    note,
+    row_in,
+    settle,
+    sqlite_at,
+    version,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +77,7 @@ class Observatory:
         self.inner = self.root / "inner"
         self.inner.mkdir(parents=True)
         self.watches = (Watch("dome", self.root, exclude=("*.log",)), Watch("inner", self.inner))
-        database = Database.at(sqlite_url(self.locations.database))
+        database = sqlite_at(self.locations.database)
         self.opened = OpenQueue(database, host="", clock=SystemClock())
 
     @property

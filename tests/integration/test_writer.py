@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import event, text
 
 from oort.errors import QueueError
-from oort.queue.database import WAL_LIMIT_BYTES, Database, migrate, sqlite_url, writing_engine
+from oort.queue.database import WAL_LIMIT_BYTES, migrate, writing_engine
 from oort.queue.writer import GROUP_ROWS, Writer
+from tests.support.rows import sqlite_at
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def disk() -> Disk:
 
 @pytest.fixture
 def writer(file: Path, disk: Disk) -> Iterator[Writer]:
-    engine = writing_engine(Database.at(sqlite_url(file)))
+    engine = writing_engine(sqlite_at(file))
     migrate(engine)
     with engine.connect() as connection, connection.begin():
         connection.execute(text("CREATE TABLE words (word TEXT)"))
@@ -267,7 +268,7 @@ def test_a_log_that_a_long_question_let_grow_is_shortened_when_there_is_time(
     log = file.with_name(f"{file.name}-wal")
     writer.run(write("a"))
     writer.stop()
-    patient = Writer(writing_engine(Database.at(sqlite_url(file))), idle_s=0.2)
+    patient = Writer(writing_engine(sqlite_at(file)), idle_s=0.2)
     patient.start()
     with closing(sqlite3.connect(file, isolation_level=None)) as reader:
         reader.execute("BEGIN")

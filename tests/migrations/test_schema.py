@@ -10,15 +10,16 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from oort.queue import database
-from oort.queue.database import Database, migrate, schema_of, sqlite_url, writing_engine
+from oort.queue.database import migrate, schema_of, writing_engine
 from oort.queue.models import METADATA
+from tests.support.rows import sqlite_at
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def test_the_migrated_schema_equals_the_models(tmp_path: Path) -> None:
-    engine = writing_engine(Database.at(sqlite_url(tmp_path / "oort.db")))
+    engine = writing_engine(sqlite_at(tmp_path / "oort.db"))
 
     assert migrate(engine)
     assert not migrate(engine)

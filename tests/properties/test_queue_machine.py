@@ -55,7 +55,6 @@ from oort.policy.retry import Decision, Facts, Limits, decide
 from oort.policy.sighting import Action, KnownRow, Phase, Sighting, judge
 from oort.policy.version import FileVersion, RelPath
 from oort.queue import orders, reads
-from oort.queue.database import Database, sqlite_url
 from oort.queue.datasets import DatasetKey, KnownDataset
 from oort.queue.memory import WatchMemory
 from oort.queue.models import ATTEMPTS
@@ -64,7 +63,7 @@ from oort.queue.opening import OpenQueue
 from oort.queue.orders import Told, Which
 from oort.queue.store import Ended
 from tests.support.fakes import FakeClock, Longest
-from tests.support.rows import ROOT, TONIGHT, WATCH, Row, all_rows
+from tests.support.rows import ROOT, TONIGHT, WATCH, Row, all_rows, sqlite_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -262,7 +261,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.open()
 
     def open(self) -> None:
-        database = Database.at(sqlite_url(self.folder / "oort.db"))
+        database = sqlite_at(self.folder / "oort.db")
         self.opened = OpenQueue(database, host="", clock=self.clock)
         self.queue = self.opened.queue
 
@@ -657,7 +656,7 @@ def _as_model(columns: dict[str, Any]) -> dict[str, Any]:
 def test_the_queue_does_what_its_model_says(tmp_path: Path, lives: int) -> None:
     """More than a thousand operations in a day's run, thirty in each life of a queue."""
     template = tmp_path / "template.db"
-    OpenQueue(Database.at(sqlite_url(template)), host="", clock=FakeClock()).close()
+    OpenQueue(sqlite_at(template), host="", clock=FakeClock()).close()
     machine = type("Machine", (QueueMachine,), {"template": template})
 
     run_state_machine_as_test(

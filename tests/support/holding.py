@@ -42,11 +42,10 @@ def holding(what: str, *arguments: str | os.PathLike[str]) -> Iterator[subproces
 
 def _hold_queue(file: str, rows: str) -> None:
     from oort.clock import SystemClock
-    from oort.queue.database import Database, sqlite_url
     from oort.queue.opening import OpenQueue
-    from tests.support.rows import settle, version
+    from tests.support.rows import settle, sqlite_at, version
 
-    opened = OpenQueue(Database.at(sqlite_url(Path(file))), host="", clock=SystemClock())
+    opened = OpenQueue(sqlite_at(Path(file)), host="", clock=SystemClock())
     settle(opened, *(version(f"{number}.fits") for number in range(int(rows))))
 
 

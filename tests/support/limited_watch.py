@@ -12,9 +12,9 @@ import structlog
 from oort.clock import SystemClock
 from oort.daemon.intake import Callbacks, Intake, IntakeOptions, Neighbours
 from oort.policy.version import RelPath
-from oort.queue.database import Database, sqlite_url
 from oort.queue.opening import OpenQueue
 from oort.values import Watch
+from tests.support.rows import sqlite_at
 from tests.support.wait import wait_until
 
 
@@ -24,9 +24,7 @@ def main(base: Path) -> None:
     root = base / "root"
     for n in range(30):
         (root / str(n)).mkdir(parents=True)
-    opened = OpenQueue(
-        Database.at(sqlite_url(base / "state" / "oort.db")), host="", clock=SystemClock()
-    )
+    opened = OpenQueue(sqlite_at(base / "state" / "oort.db"), host="", clock=SystemClock())
     intake = Intake(
         Watch("w", root),
         opened.queue,

@@ -15,10 +15,13 @@ from oort.policy.sighting import Phase, Sighting
 from oort.policy.state import State, Status, Substatus
 from oort.policy.version import FileVersion, RelPath
 from oort.queue import orders
+from oort.queue.database import Database
 from oort.queue.models import TRANSITIONS, UPLOADS
 from oort.queue.store import Ended
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from oort.policy.outcome import Outcome
     from oort.queue.opening import OpenQueue
     from oort.values import Upload
@@ -41,6 +44,11 @@ _ENDINGS: dict[State, Outcome] = {
     state.FILE_GONE: GONE,
     state.WAITING: BUSY,
 }
+
+
+def sqlite_at(file: Path) -> Database:
+    """Return the queue that an SQLite file is."""
+    return Database.at(f"sqlite:///{file}")
 
 
 def version(path: str | bytes, size: int = 2880, mtime_ns: int = 1) -> FileVersion:

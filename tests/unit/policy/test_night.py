@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from oort.policy.night import bounds_of, moment_of, night_of
+from oort.policy.night import moment_of, night_of
 
 NOON_NS = int(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()) * 10**9
 HAWAII = -155.47
@@ -47,17 +47,6 @@ def test_without_a_longitude_the_time_zone_counts() -> None:
 def test_the_ends_of_the_calendar_have_a_night(moment: datetime) -> None:
     assert night_of(moment, HAWAII)
     assert night_of(moment, None)
-
-
-@pytest.mark.parametrize("tz", [ZoneInfo("Europe/Paris"), None])
-def test_the_bounds_of_a_night_enclose_it(tz: ZoneInfo | None) -> None:
-    for longitude in (HAWAII, 0.0, 149.07, None):
-        for night in (date(2026, 3, 28), date(2026, 10, 24), date(2026, 11, 22)):
-            start, end = bounds_of(night, longitude, tz)
-
-            assert night == night_of(start, longitude, tz)
-            assert night == night_of(end - timedelta(seconds=1), longitude, tz)
-            assert night + timedelta(days=1) == night_of(end, longitude, tz)
 
 
 @pytest.mark.parametrize(
