@@ -24,13 +24,33 @@ COUNT = 40
 
 
 def _sent_before(home: Home, sandbox: Sandbox, folder: Path) -> list[Path]:
-    """Send files, the queue being copied at the daemon's start, and one more that is stored late."""
+    """Send files, by a daemon whose first copy of the queue may know little of them."""
     files = [make_fits(folder / f"{n}.fits", salt=n) for n in range(COUNT)]
     home.watch(folder)
     home.start()
     home.wait_for(OK=COUNT)
     assert arrived(sandbox.files(), files)
     return files
+
+
+def _copied_now(home: Home) -> Path:
+    """Have the queue copied as it is now, by a start that finds no copy; return the copy."""
+    home.stop()
+    backups = home.folder / "oort" / "backups"
+    for copy in backups.glob("*"):
+        copy.unlink()
+    home.start()
+    (made,) = wait_until(
+        lambda: list(backups.glob("*.db")), timeout_s=60, every_s=0.1, what=home.told
+    )
+    return made
+
+
+def _substatuses(home: Home, files: list[Path]) -> set[str]:
+    """Return what the queue says of these files."""
+    names = {path.name for path in files}
+    rows = rows_of(home.folder / "oort" / "oort.db")
+    return {row.substatus for row in rows if row.path in names}
 
 
 def _is_safe_again(home: Home, sandbox: Sandbox, files: list[Path]) -> None:
@@ -100,20 +120,22 @@ def test_log_of_the_queue_deleted(
     _is_safe_again(home, sandbox, files)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_copy", [True, False])
 def test_queue_overwritten_in_the_middle(
     home: Home, sandbox: Sandbox, tmp_path: Path, with_copy: bool
 ) -> None:
     """A spoiled queue is set aside, the copy used, and the rest found out by asking.
 
-    1. Files are sent; the daemon is killed; 64 kB in the middle of the queue are overwritten.
-    2. Started again with one file more: the queue is set aside with a warning, all are safe,
-       only the new file is sent.
+    1. Files are sent and the queue is copied; the daemon is killed; 64 kB in the middle of the queue
+       are overwritten.
+    2. Started again with one file more: the queue is set aside with a warning that names the copy,
+       all are safe, only the new file is sent. What the copy has is `done`, as it was; without a
+       copy it is found at the server (`already synced`).
     """
     folder = tmp_path / "dome"
     files = _sent_before(home, sandbox, folder)
-    home.stop()
-    home.start()
+    copied = _copied_now(home)
     files.append(make_fits(folder / "late.fits", salt=1000))
     home.wait_for(OK=len(files))
     home.kill()
@@ -132,7 +154,11 @@ def test_queue_overwritten_in_the_middle(
 
     assert list(state.glob("oort.db.damaged-*"))
     _is_safe_again(home, sandbox, files)
-    assert any("damaged" in text for text in home.status()["daemon"]["warnings"])
+    (warning,) = home.status()["daemon"]["warnings"]
+    assert "the queue was damaged" in warning
+    assert (f"the copy {copied.name} is used" in warning) == with_copy
+    known = _substatuses(home, files[:COUNT])
+    assert known == ({"done"} if with_copy else {"already synced"})
 
 
 def _put_a_folder(queue: Path) -> None:
@@ -176,25 +202,20 @@ def test_queue_lost_while_the_daemon_runs(
 ) -> None:
     """A daemon whose queue is lost under its hands ends, and the next one goes on from the copy.
 
-    1. The queue is copied at the daemon's start; files are stored.
+    1. Files are stored, the queue is copied, and one more is stored.
     2. Something happens to the queue's file, and a file is written: the daemon ends with exit 1.
     3. Where something else is in the queue's place, a start is refused in two lines and leaves it
        as it is; somebody moves it away.
-    4. Started again with one file more: what was left is set aside, the status warns, all are safe,
-       and nothing that was stored is sent again.
+    4. Started again with one file more: what was left is set aside, the status warns and names the
+       copy, what that has is `done`, all are safe, and nothing that was stored is sent again.
     """
     folder = tmp_path / "dome"
-    files = [make_fits(folder / f"{n}.fits", salt=n) for n in range(COUNT)]
-    home.watch(folder)
-    home.start()
+    files = _sent_before(home, sandbox, folder)
     state = home.folder / "oort"
     queue = state / "oort.db"
-    wait_until(
-        lambda: list(state.glob("backups/*.db")) and _safe_in(queue) == COUNT,
-        timeout_s=60,
-        every_s=0.1,
-        what=home.told,
-    )
+    copied = _copied_now(home)
+    files += [make_fits(folder / "late.fits", salt=999)]
+    wait_until(lambda: _safe_in(queue) == len(files), timeout_s=60, every_s=0.1, what=home.told)
 
     FAULTS[fault](queue)
 
@@ -210,8 +231,10 @@ def test_queue_lost_while_the_daemon_runs(
     home.start()
     wait_until(lambda: _safe_in(queue) == len(files), timeout_s=60, every_s=0.1, what=home.told)
     _is_safe_again(home, sandbox, files)
-    warned = any("queue was" in text for text in home.status()["daemon"]["warnings"])
+    used = f"the copy {copied.name} is used"
+    warned = any(used in text for text in home.status()["daemon"]["warnings"])
     assert warned == (fault not in HARMLESS)
+    assert _substatuses(home, files[:COUNT]) == {"done"}
 
 
 def _safe_in(queue: Path) -> int:
