@@ -1,8 +1,8 @@
 """Is the file at the server already? Asked before a byte is sent, and never guessed.
 
 *There* needs the asked name and dataset in a JSON answer. *Not there* is a JSON 404 of a route
-that has answered 200 before, or a complete listing: a page of HTML proves nothing, and a dotted
-name may never reach the server's view. Many doubts of one dataset are settled by one listing.
+that has answered 200 before, or a complete listing (one for the name alone, where the server keeps
+such names): a page of HTML proves nothing, and a dotted name may never reach the view. Many doubts of one dataset are settled by one listing.
 """
 
 from __future__ import annotations
@@ -140,7 +140,11 @@ class Doubts:
         found = self._find(dataset)
         if found is not None and not self._around.shared.knows(*self._renames()):
             return found
-        return self._judge(self._candidates(dataset))
+        candidates, unknown = self._candidates(dataset)
+        judged = self._judge(candidates)
+        if unknown is not None and isinstance(judged, NotThere):
+            raise unknown
+        return judged
 
     def _find(self, dataset: str) -> SameThere | OtherThere | NotThere | None:
         """Ask for the file by its name alone; None where that says nothing."""
@@ -163,8 +167,11 @@ class Doubts:
     def _renames(self) -> tuple[str, str]:
         return renames(self._remote.account.server)
 
-    def _candidates(self, dataset: str) -> Iterable[RemoteFile]:
-        """Read the complete listing; keep what may be our file, under whatever name."""
+    def _candidates(self, dataset: str) -> tuple[list[RemoteFile], Ended | None]:
+        """Read the listing; keep what may be our file, under whatever name.
+
+        With it goes what `_list` returns: how the question ends where none of them is our file.
+        """
         kept: list[RemoteFile] = []
         example: str | None = None
 
@@ -175,10 +182,10 @@ class Doubts:
             elif example is None and self._same_kind(file.name):
                 example = file.name
 
-        self._list(dataset, take)
+        unknown = self._list(dataset, take)
         if example is not None and not self._around.shared.knows(*self._route(example)):
             self._prove_route(dataset, example)
-        return kept
+        return kept, unknown
 
     def _same_kind(self, name: str) -> bool:
         return is_stored_unchanged(name) and ("." in name) == ("." in self._name)
@@ -192,29 +199,43 @@ class Doubts:
         works = isinstance(found, RemoteFile)
         self._around.shared.note(*self._route(name), *([] if works else ["mute"]))
 
-    def _list(self, dataset: str, take: Callable[[RemoteFile], None]) -> None:
-        """Give the dataset's files to `take`; or, where they cannot be listed, our namesakes."""
+    def _list(self, dataset: str, take: Callable[[RemoteFile], None]) -> Ended | None:
+        """Give the dataset's files to `take`; or, where they cannot be listed, those of our name.
+
+        A question for a name passes over a file that is kept under another one. Where the server
+        may have done that, this returns how the question ends if nothing that was taken is ours.
+        """
+        is_kept = is_stored_unchanged(self._name) and not self._around.shared.knows(
+            *self._renames()
+        )
+        unknown: Ended | None = None
         try:
-            if not self._around.shared.listings.cannot_be_had(dataset):
+            if not (is_kept and self._around.shared.listings.cannot_be_had(dataset)):
                 self._remote.files(dataset, self._portal, take)
-                return
+                return None
         except NotThereError:
             # Either the dataset is gone, or this server has no such listing.
             if self._remote.dataset(dataset, self._portal) is None:
-                return
-        except UnusableListingError:
-            pass
+                return None
+            unknown = Ended(
+                DoubtRemains("the server does not list this dataset, and may have renamed the file")
+            )
+        except UnusableListingError as unusable:
+            unknown = unusable.ended
         except Ended as ended:
             if not _is_of_the_listing(ended):
                 raise
+            unknown = ended
         try:
-            self._remote.files_named(dataset, self._name, self._portal, take)
+            for name in sorted({self._name, *names_at_server(self._name)}):
+                self._remote.files_named(dataset, name, self._portal, take)
         except NotThereError:
             raise Ended(
                 DoubtRemains("the server lists no data files: nobody can tell whether it has it")
             ) from None
         except UnusableListingError as unusable:
             raise unusable.ended from None
+        return None if is_kept else unknown
 
     def _judge(self, candidates: Iterable[RemoteFile]) -> SameThere | OtherThere | NotThere:
         """Compare with the namesakes; of several, one that is proven the same decides.

@@ -244,6 +244,40 @@ def test_a_server_without_that_listing_is_asked_by_filters(night: Night) -> None
     assert isinstance(night.bring("b.fits", **IN_DOUBT).outcome, Stored)
 
 
+LISTING = {"method": "GET", "path": "^/datasets/[^/]*/datafiles/$"}
+
+
+@pytest.mark.parametrize("status", [404, 502])
+def test_a_file_under_a_name_of_the_servers_is_found_by_a_filter(night: Night, status: int) -> None:
+    night.sandbox.rule(**POST, rename="underscores", drop=True, when="after", times=1)
+    first = night.bring("M 31.fits")
+    night.sandbox.rule(**LISTING, status=status)
+    second = night.bring("M 31.fits", **again(night, first.doubt))
+    assert isinstance(second.outcome, FoundSame), second.outcome
+
+
+@pytest.mark.parametrize(("status", "ended"), [(404, DoubtRemains), (502, ServerBusy)])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_filter_says_nothing_of_a_file_that_may_have_another_name(
+    night: Night, status: int, ended: type, is_known: bool
+) -> None:
+    """A server that is known to add a suffix, and a name that no server keeps as it is."""
+    name = "M31.fits" if is_known else "M 31.fits"
+    night.sandbox.rule(**POST, rename="suffix")
+    if is_known:
+        night.bring("known.fits")
+    night.sandbox.rule(**POST, rename="suffix", drop=True, when="after", times=1)
+    carried = night.bring(name)
+    assert isinstance(carried.outcome, Broken), carried.outcome
+    night.sandbox.rule(**LISTING, status=status)
+    sent = len(night.sandbox.uploads())
+    for _ in range(3):
+        carried = night.bring(name, **again(night, carried.doubt))
+        assert isinstance(carried.outcome, ended), carried.outcome
+        assert carried.doubt == Doubt(may_be_stored=True, body_complete=True)
+    assert len(night.sandbox.uploads()) == sent
+
+
 def test_a_server_that_lists_nothing_leaves_the_doubt(night: Night) -> None:
     night.bring("a.fits")
     night.sandbox.rule(method="GET", path="/datafiles/", status=404)
