@@ -61,9 +61,8 @@ class Locations:
         folders are named one by one: somebody's images may well lie beside them, in the same home.
         """
         queue = database or self.database
-        beside = [
-            queue.with_name(queue.name + suffix) for suffix in ("-wal", "-shm", "-journal", ".lock")
-        ]
+        real = os.path.realpath(queue)  # SQLite puts its files beside what a link leads to
+        beside = [Path(f"{real}{suffix}") for suffix in ("-wal", "-shm", "-journal")]
         damaged = queue.parent.glob(f"{queue.name}.damaged-*")
         places = (
             self.config_file,
@@ -74,10 +73,16 @@ class Locations:
             self.backups_folder,
             keys,
             queue,
+            lock_of_database(queue),
             *beside,
             *damaged,
         )
         return frozenset(os.fsencode(os.path.realpath(place)) for place in places)
+
+
+def lock_of_database(database: Path) -> Path:
+    """Return what the one daemon of a queue's file holds locked, whatever home it has and way it goes."""
+    return Path(f"{os.path.realpath(database)}.lock")
 
 
 def locate() -> Locations:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Final
 
 from oort.errors import LockedError, QueueError
-from oort.locations import make_private, make_private_folder
+from oort.locations import lock_of_database, make_private, make_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,13 +59,17 @@ class QueueLock:
     """Holds the lock between `acquire` and `release`; a context manager.
 
     `was_left` tells of a lock that is held whether the one before was killed while it held it.
-    `is_known` says that the queue has been there before, so that its lock's file should be, too.
+    `is_known` says that the queue has been there before, so that its lock's file should be, too;
+    `is_private` that the file's folder is ours, and closed to others.
     """
 
-    def __init__(self, file: Path, holder: Holder, *, is_known: bool = False) -> None:
+    def __init__(
+        self, file: Path, holder: Holder, *, is_known: bool = False, is_private: bool = True
+    ) -> None:
         self._file = file
         self._holder = holder
         self._is_known = is_known
+        self._is_private = is_private
         self._descriptor: int | None = None
         self.was_left = False
 
@@ -75,7 +79,8 @@ class QueueLock:
         Raises `QueueError` where the state folder cannot be written.
         """
         try:
-            make_private_folder(self._file.parent)
+            if self._is_private or not self._file.parent.is_dir():
+                make_private_folder(self._file.parent)
             descriptor = self._take(wait_s)
             self.was_left = os.fstat(descriptor).st_size > 0
             self._descriptor = descriptor
@@ -122,6 +127,8 @@ class QueueLock:
                 os.close(before)
                 return True
             pause.wait(_TRY_EVERY_S)  # it may be one who only asks
+            if _is_at(self._file, self._descriptor):
+                return True
         return False
 
     def tell(self, trouble: str | None) -> None:
@@ -174,15 +181,16 @@ class QueueLock:
 def holding_queue(
     locations: Locations, database: Path | None, holder: Holder
 ) -> Iterator[tuple[QueueLock, ...]]:
-    """Hold the lock of a home, and then the one of a queue that lies elsewhere.
+    """Hold the lock of a home, and then the one of its queue.
 
-    Two homes may name one database file; each has its own `oort.lock`, so the file has one beside
-    it. `database` is the queue's file, None on a server, which knows who is there by itself.
+    Two homes may name one database file, or reach it through a link; each has its own `oort.lock`,
+    so the file has one beside it. `database` is the queue's file, None on a server, which knows who
+    is there by itself.
     """
     is_known = database is not None and database.exists()
     locks = [QueueLock(locations.lock_file, holder, is_known=is_known)]
-    if database is not None and database.absolute() != locations.database.absolute():
-        locks.append(QueueLock(database.with_name(f"{database.name}.lock"), holder))
+    if database is not None:
+        locks.append(QueueLock(lock_of_database(database), holder, is_private=False))
     with ExitStack() as held:
         yield tuple(held.enter_context(lock) for lock in locks)
 
@@ -251,11 +259,13 @@ def _locked(file: Path) -> int | None:
 
 
 def _is_at(file: Path, descriptor: int) -> bool:
-    """Tell whether the open file is the one that has the name now."""
+    """Tell whether the open file has the name now, as far as the disk can say: no error denies it."""
     try:
         return os.path.samestat(file.stat(), os.fstat(descriptor))
-    except OSError:
+    except FileNotFoundError:
         return False
+    except OSError:
+        return True
 
 
 def _try_lock(descriptor: int, *, exclusive: bool) -> bool:

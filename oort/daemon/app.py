@@ -128,7 +128,7 @@ class Daemon:
                 self._database.file,
                 self._locations.backups_folder,
                 self._clock.now(),
-                was_killed=self._lock.was_left,
+                was_killed=any(lock.was_left for lock in self._locks),
             )
         self._opened = OpenQueue(
             self._database,

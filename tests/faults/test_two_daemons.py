@@ -218,20 +218,31 @@ def test_lock_file_of_somebody_who_does_not_hold_it(
 
 
 @pytest.mark.slow
-def test_two_homes_with_one_database(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
-    """A queue that two homes name has one daemon all the same.
+@pytest.mark.parametrize("way", ["both name it", "one's own", "a link"])
+def test_two_homes_with_one_database(
+    home: Home, sandbox: Sandbox, tmp_path: Path, way: str
+) -> None:
+    """A queue that two homes use has one daemon all the same.
 
-    1. `database` in the config.toml of two homes names one file. A daemon runs in the first.
+    1. `database` in the config.toml of two homes names one file; or one home's own queue is named
+       in the other's; or a link in the other leads there. A daemon runs in the first.
     2. One that is started in the second is refused, naming the first; so is `oort retry` there.
-    3. When the first has ended, the second one starts.
+    3. When the first has ended, the second one starts; the first is refused now.
     """
     folder = tmp_path / "dome"
     files = [make_fits(folder / "a.fits")]
-    queue = tmp_path / "shared" / "queue.db"
-    home.oort("config", "set", "database", f"sqlite:///{queue}")
+    own = home.folder / "oort" / "oort.db"
+    queue = tmp_path / "shared" / "queue.db" if way == "both name it" else own
+    if way == "both name it":
+        home.oort("config", "set", "database", f"sqlite:///{queue}")
     home.watch(folder)
     other = Home(tmp_path / "other")
     shutil.copytree(home.folder, other.folder, dirs_exist_ok=True)
+    (other.folder / "oort" / "oort.db").unlink(missing_ok=True)
+    if way == "a link":
+        (other.folder / "oort" / "oort.db").symlink_to(queue)
+    elif way == "one's own":
+        other.oort("config", "set", "database", f"sqlite:///{queue}")
     home.start()
     wait_until(lambda: [row.is_safe for row in rows_of(queue)] == [True], what=home.told)
     assert home.daemon is not None
@@ -244,6 +255,8 @@ def test_two_homes_with_one_database(home: Home, sandbox: Sandbox, tmp_path: Pat
     assert home.stop() == 0
     with other:
         other.start()
+        assert other.daemon is not None
+        _refused(home, other.daemon.pid)
         files.append(make_fits(folder / "b.fits", salt=1))
         wait_until(lambda: sum(row.is_safe for row in rows_of(queue)) == 2, what=other.told)
         assert other.stop() == 0

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from oort.errors import LockedError
-from oort.lock import Holder, QueueLock, daemon_of, holder_of
+from oort.locations import Locations
+from oort.lock import Holder, QueueLock, daemon_of, holder_of, holding_queue
 from tests.support.holding import holding
 
 if TYPE_CHECKING:
@@ -146,6 +147,69 @@ def test_who_finds_another_in_its_place_does_not_hold_the_queue_any_more(file: P
         file.unlink()
         with holding("lock", file, "daemon"):
             assert not held.keep()
+
+
+def test_a_name_that_leads_in_a_circle_is_not_taken_for_deleted(file: Path) -> None:
+    """An error that is none of "not there", once: the next look finds the file that is held."""
+    with lock(file) as held:
+        aside = file.rename(file.with_name("aside"))
+        file.symlink_to(file)
+        assert held.keep()
+
+        file.unlink()
+        aside.rename(file)
+        assert held.keep()
+        assert daemon_of(file) is not None
+
+
+def test_a_file_that_comes_back_is_still_held(file: Path) -> None:
+    with lock(file) as held:
+        aside = file.rename(file.with_name("aside"))
+        with holding("lock", file, "daemon") as other:
+            back = threading.Timer(0.3, lambda: aside.rename(file))
+            back.start()
+            assert held.keep()
+            back.join()
+            assert other.poll() is None
+
+
+@pytest.mark.parametrize("way", ["default", "foreign", "link", "linked folder"])
+def test_a_queue_has_one_holder_whatever_home_and_way(tmp_path: Path, way: str) -> None:
+    a, b = (Locations(tmp_path / name, tmp_path / name) for name in "ab")
+    a.state_folder.mkdir()
+    a.database.touch()
+    database = {
+        "default": a.database,
+        "foreign": tmp_path / "b" / ".." / "a" / "oort.db",
+        "link": b.database,
+        "linked folder": tmp_path / "c" / "oort.db",
+    }[way]
+    b.state_folder.mkdir()
+    if way == "link":
+        b.database.symlink_to(a.database)
+    (tmp_path / "c").symlink_to(a.state_folder)
+    own, command = Holder(os.getpid(), "daemon"), Holder(os.getpid(), "retry")
+
+    with holding_queue(a, a.database, own):
+        with pytest.raises(LockedError), holding_queue(b, database, command):
+            pass
+        assert daemon_of(b.lock_file) is None
+    with holding_queue(b, database, own):
+        assert daemon_of(b.lock_file) is not None
+        assert daemon_of(a.lock_file) is None
+        with pytest.raises(LockedError), holding_queue(a, a.database, command):
+            pass
+
+
+def test_the_folder_of_a_queue_that_is_elsewhere_stays_open(tmp_path: Path) -> None:
+    home = Locations(tmp_path / "home", tmp_path / "home")
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    shared.chmod(0o755)
+
+    with holding_queue(home, shared / "queue.db", Holder(os.getpid(), "daemon")):
+        assert stat.S_IMODE(shared.stat().st_mode) == 0o755
+        assert (shared / "queue.db.lock").exists()
 
 
 def test_a_folder_that_is_gone_is_nobody_elses(file: Path) -> None:

@@ -121,3 +121,16 @@ def test_all_that_is_ours_is_made_private_and_nothing_else(tmp_path: Path) -> No
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_what_lies_beside_a_queue_that_a_link_leads_to_is_our_own(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    queue = tmp_path / "images" / "queue.db"
+    home = locations.Locations(tmp_path / "state", tmp_path / "state")
+    home.state_folder.mkdir()
+    home.database.symlink_to(queue)
+
+    own = home.own_places(None, tmp_path / "config.ini")
+
+    for name in ("queue.db", "queue.db.lock", "queue.db-wal", "queue.db-shm", "queue.db-journal"):
+        assert os.fsencode(queue.with_name(name)) in own
