@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from oort.errors import LockedError, OortError
 from oort.locations import write_private_file
 from oort.lock import Holder, daemon_of, holding_queue
+from oort.policy.nesting import kin_of
 from oort.policy.version import FileVersion, RelPath
 
 if TYPE_CHECKING:
@@ -231,11 +232,16 @@ def _which(arguments: dict[str, Any]) -> Any:
 
 def _baseline(queue: Queue, arguments: dict[str, Any]) -> int:
     """Record what lay in a folder; paths travel as text with surrogates (`os.fsdecode`)."""
+    from oort.detect.mounts import real_of
+
     files = [
         FileVersion(RelPath(os.fsencode(path)), size, mtime_ns, inode)
         for path, size, mtime_ns, inode in arguments["files"]
     ]
-    return queue.memory.baseline(str(arguments["watch"]), os.fsencode(arguments["root"]), files)
+    watch, root = str(arguments["watch"]), os.fsencode(arguments["root"])
+    folders = [(name, folder) for name, folder in queue.memory.folders() if name != watch]
+    kin = kin_of(real_of(root), [(name, real_of(folder)) for name, folder in folders])
+    return queue.memory.baseline(watch, root, files, kin)
 
 
 def _here(locations: Locations, command: str, arguments: dict[str, Any]) -> dict[str, Any]:

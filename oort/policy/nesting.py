@@ -24,6 +24,8 @@ class Kin:
     """From the outer of the two folders to the inner one, `/` at its end."""
     is_outer: bool
     """Whether the other's folder is the outer one."""
+    settles: bool = True
+    """Whether the other is watched now: it finds out then what it may have stored."""
 
     def theirs(self, rel_path: RelPath) -> RelPath | None:
         """Return how the other watch calls a file of this one; None where it does not contain it."""

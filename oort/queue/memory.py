@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, select, update
 from sqlalchemy import insert as sql_insert
 
 from oort.policy import state
-from oort.queue import moves
+from oort.policy.state import OPEN
+from oort.queue import moves, reads
 from oort.queue.models import NOTES, WATCHES
 from oort.queue.rows import born, known_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from concurrent.futures import Future
 
     from sqlalchemy import Connection, Engine
 
     from oort.clock import Clock
-    from oort.policy.version import FileVersion
+    from oort.policy.nesting import Kin
+    from oort.policy.version import FileVersion, RelPath
     from oort.queue.writer import Writer
 
 _BATCH = 500
+_ON_THE_WAY: Final = OPEN | {state.FAILED, state.NAME_CONFLICT, state.TRUNCATED}
+"""States of a file that was accepted for sending and is not stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +67,22 @@ class Memory:
         """Remember something of a watch; a watch of another root begins anew."""
         self._writer.run(lambda connection: _remember(connection, self._host, watch, root, values))
 
-    def baseline(self, watch: str, root: bytes, files: Iterable[FileVersion]) -> int:
-        """Record files as Skipped `ignored`: they lay there before the watch began."""
+    def folders(self) -> list[tuple[str, bytes]]:
+        """Return every (watch, watched folder) that there are rows of."""
+        with self._readers.connect() as connection:
+            return reads.roots(connection, self._host)
+
+    def baseline(
+        self,
+        watch: str,
+        root: bytes,
+        files: Iterable[FileVersion],
+        kin: Sequence[Kin] = (),
+    ) -> int:
+        """Record files as Skipped `ignored`: they lay there before the watch began.
+
+        What another watch among `kin` was to send and has not yet is not left out: it was accepted.
+        """
         versions = list(files)
 
         def change(connection: Connection) -> int:
@@ -73,7 +91,8 @@ class Memory:
             for start in range(0, len(versions), _BATCH):
                 batch = versions[start : start + _BATCH]
                 known = known_rows(connection, self._host, watch, [v.rel_path for v in batch])
-                fresh = [v for v in batch if v.rel_path not in known]
+                accepted = _accepted(connection, self._host, kin, batch)
+                fresh = [v for v in batch if v.rel_path not in known and v.rel_path not in accepted]
                 rows = [
                     born(self._host, watch, root, version) | {"acknowledged": True}
                     for version in fresh
@@ -105,6 +124,23 @@ class Memory:
             return connection.execute(
                 select(NOTES.c.value).where(NOTES.c.host == self._host, NOTES.c.name == name)
             ).scalar()
+
+
+def _accepted(
+    connection: Connection, host: str, kin: Sequence[Kin], there: Sequence[FileVersion]
+) -> set[RelPath]:
+    """Return those of the paths that another watch was to send, and has not yet."""
+    found: set[RelPath] = set()
+    for other in kin:
+        called = {theirs: v for v in there if (theirs := other.theirs(v.rel_path)) is not None}
+        rows = known_rows(connection, host, other.watch, sorted(called))
+        for theirs, row in rows.items():
+            mine = called[theirs]
+            # That watch lost sight of a file which is there as it was: it is none of its any more.
+            is_there = row.version == replace(mine, rel_path=theirs)
+            if row.state in _ON_THE_WAY or (row.state == state.FILE_GONE and is_there):
+                found.add(mine.rel_path)
+    return found
 
 
 def _remember(

@@ -115,7 +115,8 @@ def hand_over(
 ) -> int:
     """Put the waiting rows of a folder aside that another watch has now; return how many.
 
-    `way` leads from the watched folder to that one, `/` at its end. What is in hand or stored stays.
+    `way` leads from the watched folder to that one, `/` at its end. What is in hand or stored stays,
+    and so does what may be stored: who sent it settles that.
     """
     below = way[:-1] + b"0"  # the byte after the slash
     here = (
@@ -124,10 +125,15 @@ def hand_over(
         UPLOADS.c.rel_path > way,
         UPLOADS.c.rel_path < below,
     )
+    without_doubt = (*here, UPLOADS.c.may_be_stored.is_(False))
     cause = f'it belongs to the watch "{to}" now'
     return sum(
-        moves.move_all(connection, here, before, state.IGNORED, cause=cause, now=now)
-        for before in (state.SETTLING, state.PENDING, state.WAITING)
+        moves.move_all(connection, rows, before, state.IGNORED, cause=cause, now=now)
+        for before, rows in (
+            (state.SETTLING, here),  # another version than the one that was tried
+            (state.PENDING, without_doubt),
+            (state.WAITING, without_doubt),
+        )
     )
 
 

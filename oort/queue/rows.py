@@ -47,6 +47,10 @@ _KNOWN: Final = (
 )
 
 
+_ASKED_FOR: Final = frozenset({state.PENDING, state.WAITING, state.FAILED})
+"""States in which a row in doubt is claimed again, by itself or by a person's word."""
+
+
 def known_rows(
     connection: Connection, host: str, watch: str, rel_paths: Sequence[RelPath]
 ) -> dict[RelPath, KnownRow]:
@@ -75,12 +79,16 @@ def known_rows(
 def kin_rows(
     connection: Connection, host: str, kin: Sequence[Kin], rel_paths: Sequence[RelPath]
 ) -> dict[RelPath, KnownRow]:
-    """Return the rows by which other watches have stored these files, or are sending them."""
+    """Return the rows by which other watches have stored these files, are sending them, or may have.
+
+    What one may have stored is waited for as long as it is watched: it asks the server.
+    """
     found: dict[RelPath, KnownRow] = {}
     for other in kin:
         called = {theirs: mine for mine in rel_paths if (theirs := other.theirs(mine)) is not None}
         for theirs, row in known_rows(connection, host, other.watch, sorted(called)).items():
-            if row.state in SAFE or row.state in IN_HAND:
+            may_be = row.tried and row.state in _ASKED_FOR and other.settles
+            if may_be or row.state in SAFE or row.state in IN_HAND:
                 mine = called[theirs]
                 found[mine] = replace(row, version=replace(row.version, rel_path=mine))
     return found

@@ -17,7 +17,7 @@ from oort.policy import state
 from oort.policy.sighting import is_open
 from oort.policy.state import IN_HAND, SAFE, State, Status, Substatus
 from oort.policy.version import FileVersion, RelPath
-from oort.queue import moves
+from oort.queue import moves, orders
 from oort.queue.datasets import Datasets
 from oort.queue.memory import Memory
 from oort.queue.models import ATTEMPTS, UPLOADS
@@ -124,6 +124,15 @@ class Queue:
             Noting(connection, self._host, watch, root, now).take_all(sightings)
 
         self._writer.run(change)
+
+    def hand_over(self, watch: str, way: bytes, to: str) -> int:
+        """Put aside what waits below `way` and belongs to another watch; return how many."""
+
+        def change(connection: Connection) -> int:
+            now = self._clock.now()
+            return orders.hand_over(connection, self._host, watch, way=way, to=to, now=now)
+
+        return self._writer.run(change)
 
     def settling(self, watch: str) -> list[FileVersion]:
         """Return what was still settling: after a restart detection looks at it again."""

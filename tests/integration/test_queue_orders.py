@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,10 +10,12 @@ import pytest
 from oort.clock import SystemClock
 from oort.policy import state
 from oort.policy.nesting import Kin
+from oort.policy.retry import Decision
 from oort.policy.sighting import Phase, concerns
 from oort.policy.version import RelPath
 from oort.queue import orders
 from oort.queue.orders import Told, Which
+from oort.queue.store import Ended
 from tests.support.rows import (
     REFUSED,
     ROOT,
@@ -433,6 +436,48 @@ def test_a_file_that_a_watch_around_it_has_stored_is_known(
         assert concerns(row, version("a.fits", 5760, 2))
     else:
         assert (None if row is None else row.state) == own
+
+
+def in_doubt(opened: OpenQueue, path: str, after: State) -> None:
+    """Have an attempt of a file end so that nobody knows what the server has."""
+    settle(opened, version(path))
+    (upload,) = claim(opened)
+    decision = Decision(after, "the answer was lost", may_be_stored=True)
+    ended = Ended("Unclear", SystemClock().now(), 2880)
+    opened.queue.finish(upload, upload.state, decision, ended).result()
+
+
+@pytest.mark.parametrize("after", [state.PENDING, state.WAITING, state.FAILED])
+def test_what_may_be_stored_stays_with_the_watch_that_sent_it(
+    opened: OpenQueue, after: State
+) -> None:
+    in_doubt(opened, "m31/a.fits", after)
+    path = RelPath(b"a.fits")
+    outer = Kin("dome", b"m31/", is_outer=True)
+
+    assert opened.queue.hand_over("dome", b"m31/", "m31") == 0
+    assert newest(opened, "m31/a.fits").state == after
+    row = opened.queue.known("m31", [path], [outer])[path]
+    assert not concerns(row, version("a.fits"))
+    assert opened.queue.known("m31", [path], [replace(outer, settles=False)]) == {}
+
+
+@pytest.mark.parametrize(
+    "before", [state.SETTLING, state.PENDING, state.WAITING, state.SYNCING, state.FILE_GONE]
+)
+def test_a_baseline_leaves_out_nothing_that_another_watch_was_to_send(
+    opened: OpenQueue, before: State
+) -> None:
+    row_in(opened, "m31/stored.fits", state.DONE)
+    row_in(opened, "m31/a.fits", before)
+    there = [version("a.fits"), version("stored.fits"), version("old.fits")]
+    kin = [Kin("dome", b"m31/", is_outer=True)]
+
+    assert opened.queue.memory.baseline("m31", ROOT + b"/m31", there, kin) == 2
+    assert {row["path_text"] for row in all_rows(opened) if row["watch"] == "m31"} == {
+        "stored.fits",
+        "old.fits",
+    }
 
 
 def test_a_file_that_a_watch_inside_has_stored_is_known_too(opened: OpenQueue) -> None:
