@@ -57,8 +57,12 @@ class Watched:
         if content is None and self.stamp is not None and not self.even_if_same:
             self.stamp = _UNKNOWN  # when it may be read again, neither time nor size tells
         if content != self.taken or self.even_if_same:
+            try:
+                self.on_change(content)
+            except BaseException:
+                self.stamp = _UNKNOWN  # it is not taken: the next look sees a change again
+                raise
             self.taken = content
-            self.on_change(content)
 
     def _look(self) -> None:
         if not self.is_candidate:

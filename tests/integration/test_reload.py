@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from oort.daemon.reload import Watched
+from oort.errors import QueueError
 from oort.locations import write_private_file
 
 if TYPE_CHECKING:
@@ -142,3 +143,23 @@ def test_a_change_of_our_own_is_taken_at_once_and_only_once(reader: Reader) -> N
     reader.watched.take_now()
 
     assert reader.look(4) == [b"workers = 2\n"]
+
+
+def test_what_could_not_be_done_is_tried_again(file: Path) -> None:
+    tries: list[bytes | None] = []
+
+    def fail_once(content: bytes | None) -> None:
+        tries.append(content)
+        if len(tries) == 1:
+            raise QueueError("the disk is full")
+
+    watched = Watched(file, fail_once)
+    watched.prime(file.read_bytes())
+    file.write_bytes(b"workers = 2\n")
+    watched.look()
+    with pytest.raises(QueueError):
+        watched.look()
+    for _ in range(5):
+        watched.look()
+
+    assert tries == [b"workers = 2\n"] * 2
