@@ -81,6 +81,8 @@ class Admission:
         self._candidates: list[Candidate] = []
         self._renames: list[_Rename] = []
         self._followed: list[RelPath] = []
+        self._given: list[tuple[bytes, str]] = []
+        self._gives_at = 0.0
         self._resumed = False
         self._not_before = 0.0
         self._failures = 0
@@ -105,6 +107,13 @@ class Admission:
     def follow_all(self) -> None:
         """Have every row that settles looked after, as after a start: none may be left alone."""
         self._resumed = False
+
+    def give(self, ways: Sequence[tuple[bytes, str]]) -> None:
+        """Have what waits below each way put aside: the watch of that name sends it.
+
+        To be called when the bounds leave those files out: what was seen before is told first.
+        """
+        self._given = list(ways)
 
     def drop_offers(self) -> None:
         """Forget what was not asked yet: the watched folder is not there."""
@@ -143,6 +152,7 @@ class Admission:
         """Bring to the queue what waits for it."""
         if self._outbox.flush(now):
             self._tell.on_settled()
+        self._hand_over(now)
 
     def asks_at(self) -> float | None:
         """Return when `ask` has something to do."""
@@ -151,7 +161,23 @@ class Admission:
 
     def tells_at(self) -> float | None:
         """Return when `tell` has something to do."""
+        if self._given and not self._outbox:
+            return self._gives_at
         return self._outbox.next_at()
+
+    def _hand_over(self, now: float) -> None:
+        """Put aside what waits of other watches' files, once all is told that was seen before."""
+        while self._given and not self._outbox and now >= self._gives_at:
+            way, other = self._given[-1]
+            try:
+                moved = self._queue.hand_over(self._watch, way, other)
+            except QueueError as error:
+                self._gives_at = now + ASK_AGAIN_S
+                self._log.warning("queue.away", reason=str(error), again_s=ASK_AGAIN_S)
+                return
+            self._given.pop()
+            if moved:
+                self._log.info("watch.handed_over", to=other, files=moved)
 
     def _resume(self, now: float) -> None:
         """Take up what was settling when the daemon ended, also what is gone since."""

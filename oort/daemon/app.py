@@ -182,6 +182,7 @@ class Daemon:
             look_again=self._detection.look_again,
             warn=self._warnings.say,
             username_of=accounts.username,
+            owner_of=self._detection.owner_of,
         )
         desk = Desk(settings, common)
         self._workers = Workers(

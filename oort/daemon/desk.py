@@ -76,6 +76,7 @@ class Common:
     look_again: Callable[[str, bytes], None]
     warn: Callable[[str, str], None]
     username_of: Callable[[str], str | None]
+    owner_of: Callable[[str, bytes], str | None]
 
 
 class Desk:
@@ -89,6 +90,15 @@ class Desk:
         """Return a watch that is there and enabled."""
         found = self.settings.watch(name)
         return found if found is not None and found.enabled else None
+
+    def owner(self, upload: Upload) -> str | None:
+        """Return the watch inside the row's own that is to send the file instead.
+
+        What may be stored already is settled by the watch that sent it.
+        """
+        if upload.may_be_stored:
+            return None
+        return self._common.owner_of(upload.watch, upload.rel_path)
 
     def order(self, upload: Upload) -> Order | None:
         """Return all that an attempt needs, None where the watch is gone meanwhile."""

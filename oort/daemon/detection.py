@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -15,12 +14,11 @@ from oort.daemon.intake import Intake
 from oort.daemon.intake_values import Callbacks, IntakeOptions, Neighbours
 from oort.detect.mounts import RootIdentity, real_of
 from oort.policy.nesting import kin_of, way_to
-from oort.queue.orders import hand_over
 from oort.remote import config_file
 from oort.values import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from oort.clock import Clock
@@ -52,7 +50,11 @@ class _Running:
 
 
 class Detection:
-    """Owns the intakes; `apply` is called by one thread at a time, the rest by any."""
+    """Owns the intakes. Any thread may call; `apply` has them wait for each other.
+
+    `_lock` is for `_running` and `_questions` alone: the writer's thread and the main one take it,
+    so nothing under it may wait for the queue or for a disk.
+    """
 
     def __init__(
         self,
@@ -71,6 +73,7 @@ class Detection:
         self._settings = settings
         self._database_file = database_file
         self._lock = threading.Lock()
+        self._applying = threading.Lock()
         self._running: dict[str, _Running] = {}
         self._questions: dict[str, str] = {}
         self._stopping = False
@@ -78,23 +81,66 @@ class Detection:
         """The watches whose disk does not answer, as of the last `listen`: each ask would hang."""
         self._real: dict[str, bytes] = {}
         """The folder of each watch with its links resolved, as of the last `apply`."""
+        self._given: dict[str, tuple[tuple[bytes, str], ...]] = {}
+        """By watch, the ways to the watches inside it, and their names; replaced as a whole."""
         self._accounts: dict[str, list[Any]] = store.memory.noted(_ACCOUNTS) or {}
 
     def apply(self, settings: Settings) -> None:
         """Have one intake for each enabled watch, with the options that it has now."""
-        self._settings = settings
-        wanted = {watch.name: watch for watch in settings.watches if watch.enabled}
-        with self._lock:
-            for name, running in list(self._running.items()):
-                watch = wanted.get(name)
-                if watch is None or watch.path != running.watch.path:
-                    # What it has in hand is noted first, so that nothing of it comes afterwards.
-                    running.intake.stop(STOP_S)
-                    del self._running[name]
+        with self._applying:
+            self._settings = settings
+            wanted = {watch.name: watch for watch in settings.watches if watch.enabled}
+            self._end_all_but(wanted)
             self._remember_accounts()
-            self._hand_over(wanted.values())
+            held = self._held()
+            # What a worker gives up by this is seen by the other watch, which begins afterwards.
+            self._given = {watch.name: self._inside(watch, held) for watch in wanted.values()}
             for watch in wanted.values():
-                self._run(watch)
+                self._run(watch, is_held=watch.name in held)
+
+    def _end_all_but(self, wanted: Mapping[str, Watch]) -> None:
+        """End the intakes whose watch is gone, disabled, or has another folder."""
+        with self._lock:
+            ended = {
+                name: running
+                for name, running in self._running.items()
+                if name not in wanted or wanted[name].path != running.watch.path
+            }
+            for name in ended:
+                del self._running[name]
+        for running in ended.values():
+            running.intake.begin_stop()
+        for running in ended.values():
+            # What it has in hand is noted first, so that nothing of it comes afterwards.
+            running.intake.stop(STOP_S)
+
+    def _held(self) -> frozenset[str]:
+        """Return the watches of which nobody told what lay there before.
+
+        They are hand-written ones, or the queue was lost.
+        """
+        with self._lock:
+            running = set(self._running)
+        return frozenset(
+            watch.name
+            for watch in self._settings.watches
+            if watch.new_only
+            and watch.name not in running
+            and not self._store.memory.of(watch.name, os.fsencode(watch.path)).baselined
+        )
+
+    def _inside(self, watch: Watch, held: Collection[str]) -> tuple[tuple[bytes, str], ...]:
+        """Return the ways from a watch to those in it that take over what waits of their files.
+
+        One that is held does not: what it begins with leaves out what is not to be sent, which
+        another watch was to send.
+        """
+        ways = [
+            (way_to(self._real[watch.name], self._real[other.name]), other.name)
+            for other in self._settings.watches
+            if other.name not in held
+        ]
+        return tuple((way, name) for way, name in ways if way is not None)
 
     def _remember_accounts(self) -> None:
         """Keep for whom each watch sends, also when it is gone: what it stored is not sent again."""
@@ -105,39 +151,26 @@ class Detection:
         if self._accounts != before:
             self._store.memory.note(_ACCOUNTS, dict(self._accounts))
 
-    def _hand_over(self, watches: Iterable[Watch]) -> None:
-        """Put waiting rows aside whose files belong to an inner watch, which is to send them."""
-        for watch in watches:
-            for other in self._settings.watches:
-                way = way_to(self._real[watch.name], self._real[other.name])
-                if way is None:
-                    continue
-                host, now = self._store.host, self._clock.now()
-                moved = self._store.change(
-                    partial(hand_over, host=host, watch=watch.name, way=way, to=other.name, now=now)
-                )
-                if moved:
-                    log.info("watch.handed_over", watch=watch.name, to=other.name, files=moved)
-
-    def _run(self, watch: Watch) -> None:
+    def _run(self, watch: Watch, *, is_held: bool) -> None:
         """Start a watch's intake, or give the one that runs its present options."""
         options = self._options(watch)
         neighbours = self._neighbours(watch)
-        running = self._running.get(watch.name)
-        if running is not None:
-            running.watch = watch
-            running.intake.reconfigure(watch, options, neighbours)
-            return
-        if self._stopping:
+        with self._lock:
+            running = self._running.get(watch.name)
+            if running is not None:
+                running.watch = watch
+                running.intake.reconfigure(watch, options, neighbours)
+                return
+            question = _QUESTION.format(path=watch.path) if is_held else None
+            if question is None:
+                self._questions.pop(watch.name, None)
+            else:
+                self._questions[watch.name] = question
+        if question is not None:
+            log.warning("watch.held", watch=watch.name, reason=question)
             return
         root = os.fsencode(watch.path)
         memory = self._store.memory.of(watch.name, root)
-        if watch.new_only and not memory.baselined:
-            # Nobody told what lay there before: a hand-written watch, or a queue that was lost.
-            self._questions[watch.name] = _QUESTION.format(path=watch.path)
-            log.warning("watch.held", watch=watch.name, reason=self._questions[watch.name])
-            return
-        self._questions.pop(watch.name, None)
         identity = None
         if memory.root_dev is not None and memory.root_ino is not None:
             identity = RootIdentity(memory.root_dev, memory.root_ino)
@@ -151,8 +184,11 @@ class Detection:
             first_scan=not memory.scanned,
             root_identity=identity,
         )
-        self._running[watch.name] = _Running(watch, intake)
-        intake.start()
+        with self._lock:
+            if self._stopping:
+                return
+            self._running[watch.name] = _Running(watch, intake)
+            intake.start()
         log.info("watch.started", watch=watch.name, path=str(watch.path))
 
     def _callbacks(self, name: str, root: bytes) -> Callbacks:
@@ -190,6 +226,7 @@ class Detection:
     def _neighbours(self, watch: Watch) -> Neighbours:
         """Return what a watch must keep away from: our own files, and the other watches' folders."""
         others = [other.name for other in self._settings.watches if other.name != watch.name]
+        enabled = {other.name for other in self._settings.watches if other.enabled}
         same_account = [
             (name, bytes.fromhex(folder))
             for name, (*account, folder) in self._accounts.items()
@@ -198,7 +235,11 @@ class Detection:
         return Neighbours(
             never=self._locations.own_places(self._database_file, config_file()),
             inner=frozenset(self._real[name] for name in others),
-            kin=kin_of(self._real[watch.name], same_account),
+            kin=tuple(
+                replace(kin, settles=kin.watch in enabled)
+                for kin in kin_of(self._real[watch.name], same_account)
+            ),
+            given=self._given[watch.name],
         )
 
     # -- from other threads ----------------------------------------------------------------------
@@ -227,6 +268,13 @@ class Detection:
             running = self._running.get(watch)
         if running is not None:
             running.intake.look_again(rel_path)
+
+    def owner_of(self, watch: str, rel_path: bytes) -> str | None:
+        """Return the watch inside another one that a file of the latter belongs to."""
+        ways = [one for one in self._given.get(watch, ()) if rel_path.startswith(one[0])]
+        return (
+            max(ways)[1] if ways else None
+        )  # of ways that begin alike the longest is the greatest
 
     def told(self, watch: str) -> dict[str, Any]:
         """Return how a watch is, as `oort status` shows it."""

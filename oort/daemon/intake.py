@@ -306,6 +306,7 @@ class Intake:
         self._watch = watch
         self._options = options
         self._kin = neighbours.kin
+        self._given = neighbours.given
         self._bounds = Bounds(
             watch.path,
             Rules(watch.include, watch.exclude),
@@ -326,6 +327,7 @@ class Intake:
 
     def _settle_anew(self, now: float) -> None:
         self._admission.kin = self._kin
+        self._admission.give(self._given)
         self._settling.bounds = self._bounds
         self._settling.patience = self._patience
         self._settling.check_structure = self._watch.check_structure

@@ -28,6 +28,10 @@ class DetectionQueue(Protocol):
         """Record what was seen; returns when that is durable."""
         ...
 
+    def hand_over(self, watch: str, way: bytes, to: str) -> int:
+        """Put what waits aside below `way`, which another watch sends; durable on return."""
+        ...
+
     def settling(self, watch: str) -> Sequence[FileVersion]:
         """Return what was still settling when the daemon ended."""
         ...
@@ -54,6 +58,8 @@ class Neighbours:
     """The folders of the other watches; those that lie below this one's are theirs."""
     kin: tuple[Kin, ...] = ()
     """The watches, also earlier ones, that send or sent some of the same files to the same account."""
+    given: tuple[tuple[bytes, str], ...] = ()
+    """The way to each watch inside this one that sends what lies there, and its name."""
 
 
 def _nothing_scanned(_first: bool) -> None:

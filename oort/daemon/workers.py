@@ -16,7 +16,7 @@ import structlog
 
 from oort.errors import QueueError
 from oort.policy import state
-from oort.policy.outcome import Interrupted, Outcome, Unreadable, WatchRefused
+from oort.policy.outcome import Changed, Interrupted, Outcome, Unreadable, WatchRefused
 from oort.policy.retry import Decision, Facts, decide
 from oort.queue.moves import StaleRowError
 from oort.queue.store import Ended
@@ -257,6 +257,9 @@ class Workers:
         order = self._desk.order(upload)
         if order is None:
             return Carried(Interrupted("its watch is gone from config.toml"), as_before), ""
+        owner = self._desk.owner(upload)
+        if owner is not None:  # detection looks again, and finds that it is none of this watch's
+            return Carried(Changed(f'it belongs to the watch "{owner}" now'), as_before), ""
         api = order.watch.api
         remote = remotes.get(api)
         if remote is None:

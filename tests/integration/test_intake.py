@@ -66,6 +66,10 @@ class Breaking:
         self._queue.note(watch, root, sightings)
         self.noted += len(sightings)
 
+    def hand_over(self, watch: str, way: bytes, to: str) -> int:
+        self._check()
+        return self._queue.hand_over(watch, way, to)
+
     def settling(self, watch: str) -> Sequence[FileVersion]:
         self._check()
         return self._queue.settling(watch)
@@ -454,6 +458,40 @@ def test_other_rules_hold_at_once(rig: Rig, root: Path) -> None:
     rig.intake.reconfigure(rig.watch, CALM, Neighbours())
     rig.pass_(5)
     assert rig.rows() == {"a.log": state.PENDING, "b.txt": state.PENDING}
+
+
+def test_what_another_watch_has_now_is_handed_over_after_all_that_was_seen_before(
+    rig: Rig, root: Path
+) -> None:
+    (root / "m31").mkdir()
+    (root / "m31/a.txt").write_bytes(b"x")
+    (root / "b.txt").write_bytes(b"x")
+    rig.pass_(1)
+    rig.queue.away = True
+    rig.pass_(60)  # both are quiet, which the queue cannot be told
+    inner = frozenset({os.fsencode(root / "m31")})
+    rig.intake.reconfigure(rig.watch, CALM, Neighbours(inner=inner, given=((b"m31/", "m31"),)))
+    rig.pass_(100)
+    rig.queue.away = False
+    rig.pass_(60)
+
+    assert rig.rows()["m31/a.txt"] in (state.IGNORED, state.FILE_GONE)  # a scan may have seen it
+    assert rig.rows()["b.txt"] == state.PENDING
+
+
+def test_a_handing_over_that_fails_is_tried_again(rig: Rig, root: Path) -> None:
+    (root / "m31").mkdir()
+    (root / "m31/a.txt").write_bytes(b"x")
+    rig.pass_(10)
+    assert rig.rows() == {"m31/a.txt": state.PENDING}
+    rig.queue.away = True
+    inner = frozenset({os.fsencode(root / "m31")})
+    rig.intake.reconfigure(rig.watch, CALM, Neighbours(inner=inner, given=((b"m31/", "m31"),)))
+    rig.pass_(100)
+    rig.queue.away = False
+    rig.pass_(60)
+
+    assert rig.rows() == {"m31/a.txt": state.IGNORED}
 
 
 @pytest.mark.linux

@@ -1,0 +1,106 @@
+"""All watches together, on a real queue: who waits for whom, and whose a file is."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from oort.clock import SystemClock
+from oort.daemon.detection import Detection
+from oort.locations import Locations
+from oort.settings import Settings
+from oort.values import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from oort.queue.opening import OpenQueue
+
+
+@pytest.fixture
+def dome(tmp_path: Path) -> Path:
+    folder = tmp_path / "dome"
+    (folder / "m31/deep").mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def detection(tmp_path: Path, opened: OpenQueue) -> Iterator[Detection]:
+    made = Detection(
+        opened.queue,
+        SystemClock(),
+        Locations(tmp_path / "config", tmp_path / "state"),
+        on_news=lambda: None,
+        settings=Settings(),
+        database_file=None,
+    )
+    yield made
+    made.begin_stop()
+    made.stop()
+
+
+def nested(dome: Path, *, new_only: bool = False) -> Settings:
+    return Settings(
+        watches=(
+            Watch("dome", dome, polling=True),
+            Watch("m31", dome / "m31", polling=True, new_only=new_only),
+            Watch("deep", dome / "m31/deep", polling=True, enabled=False),
+        )
+    )
+
+
+def test_settings_are_taken_while_the_queue_cannot_be_written(
+    detection: Detection, opened: OpenQueue, dome: Path
+) -> None:
+    began, goes_on = threading.Event(), threading.Event()
+
+    def hang(_: Connection) -> None:
+        began.set()
+        goes_on.wait(60)
+
+    hanging = threading.Thread(target=opened.queue.change, args=(hang,))
+    hanging.start()
+    assert began.wait(60)
+    applying = threading.Thread(target=detection.apply, args=(nested(dome),))
+    applying.start()
+    applying.join(30)
+    looking = threading.Thread(target=detection.look_again, args=("dome", b"a.fits"))
+    looking.start()
+    looking.join(30)
+
+    try:
+        assert not applying.is_alive()
+        assert not looking.is_alive()
+        assert detection.is_alive
+    finally:
+        goes_on.set()
+        hanging.join()
+
+
+def test_a_file_belongs_to_the_innermost_watch(detection: Detection, dome: Path) -> None:
+    detection.apply(nested(dome))
+
+    assert detection.owner_of("dome", b"a.fits") is None
+    assert detection.owner_of("dome", b"m31/a.fits") == "m31"
+    assert detection.owner_of("dome", b"m31/deep/a.fits") == "deep"
+    assert detection.owner_of("m31", b"deep/a.fits") == "deep"
+    assert detection.owner_of("m31", b"a.fits") is None
+    assert detection.owner_of("gone", b"a.fits") is None
+
+
+def test_a_watch_that_is_held_takes_nothing_over(
+    detection: Detection, opened: OpenQueue, dome: Path
+) -> None:
+    detection.apply(nested(dome, new_only=True))
+    assert detection.told("m31")["state"] == "held"
+    assert detection.owner_of("dome", b"m31/a.fits") is None
+
+    opened.queue.memory.baseline("m31", bytes(dome / "m31"), [])
+    detection.apply(nested(dome, new_only=True))
+    assert detection.told("m31")["state"] != "held"
+    assert detection.owner_of("dome", b"m31/a.fits") == "m31"
