@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,17 @@ def substatuses(home: Home) -> dict[str, str]:
     return {row.path: row.substatus for row in rows_of(home.folder / "oort" / "oort.db")}
 
 
+def sent_at(home: Home, sandbox: Sandbox, name: str, *, turn: int) -> float:
+    """Wait until a file is sent that often; return when that was, by a clock that nobody sets."""
+    wait_until(
+        lambda: sum(request["file"] == name for request in sandbox.uploads()) >= turn,
+        timeout_s=60,
+        every_s=0.1,
+        what=home.told,
+    )
+    return time.monotonic()
+
+
 def moments_of(document: dict[str, Any]) -> dict[str, datetime]:
     """Return the moments that the answer for a file names, the history's last one too."""
     names = ("created_at", "started_at", "ended_at", "next_attempt_at")
@@ -69,9 +81,10 @@ def test_clock_is_set_while_files_wait(
 
     1. A file is stored. Of three others one is on its way, one waits to be tried again, and one
        settles, when the clock is set.
-    2. They arrive, and so does a file that is written afterwards. All times that `oort status`
+    2. The one that waits is tried again eight seconds after its first time, as the server asked.
+    3. They arrive, and so does a file that is written afterwards. All times that `oort status`
        shows of that one are times of the new clock; the history of the first is still there.
-    3. For five seconds with nothing to do the daemon needs no more than a tenth of a core, and it
+    4. For five seconds with nothing to do the daemon needs no more than a tenth of a core, and it
        has not grown by 100 MB.
     """
     home.configure({"settle_s": "2", "retry_max_s": str(WAIT_S), "retry_base_s": str(WAIT_S)})
@@ -83,9 +96,11 @@ def test_clock_is_set_while_files_wait(
     assert home.daemon is not None
     before = look_at(home.daemon.pid)
     sandbox.rule(method="POST", file="way", read_bytes_per_s=200_000, times=1)
-    sandbox.rule(method="POST", file="waits", status=503, times=1)
+    patience = {"Retry-After": str(int(WAIT_S))}
+    sandbox.rule(method="POST", file="waits", status=503, headers=patience, times=1)
     files += [make_fits(folder / "way.fits", 1000 * BLOCK, salt=1)]
     files += [make_fits(folder / "waits.fits", salt=2)]
+    first = sent_at(home, sandbox, "waits.fits", turn=1)
     wait_until(
         lambda: (
             {"way.fits": "uploading...", "waits.fits": "waiting to retry"}.items()
@@ -99,6 +114,8 @@ def test_clock_is_set_while_files_wait(
 
     clock.step(step)
 
+    again = sent_at(home, sandbox, "waits.fits", turn=2)
+    assert WAIT_S - 1 < again - first < WAIT_S + 10
     wait_until(lambda: told(home), timeout_s=20, what=home.told)
     files += [clock.stamp(make_fits(folder / "after.fits", salt=4))]
     home.wait_for(OK=len(files))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from typing import TYPE_CHECKING
 
 from tests.support.files import arrived, make_fits
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     from tests.support.daemon import Home
     from tests.support.sandbox import Sandbox
+
+LONGER_THAN_A_RESCAN_S = 3.0
 
 
 def _state(home: Home) -> str:
@@ -48,6 +51,8 @@ def test_folder_renamed_away_and_back_deleted_and_made_again(
     folder.rename(away)
     _becomes(home, "missing")
     make_fits(away / "b.fits", salt=1)
+    threading.Event().wait(LONGER_THAN_A_RESCAN_S)
+    assert len(sandbox.uploads()) == 1
     away.rename(folder)
     _becomes(home, "watching")
     files += [folder / "b.fits", make_fits(folder / "c.fits", salt=2)]
