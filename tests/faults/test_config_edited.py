@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from tests.support.daemon import Home
     from tests.support.sandbox import Sandbox
 
+LONGER_THAN_A_RESCAN_S = 3.0
+"""So long nothing is to become of a file: the folders are scanned every two seconds."""
+
 
 def config_of(home: Home) -> Path:
     return home.folder / "oort" / "config.toml"
@@ -171,6 +174,7 @@ def test_watch_disabled_and_taken_out_by_hand(home: Home, sandbox: Sandbox, tmp_
     edit(home, lambda document: document["watch"][0].__setitem__("enabled", False))  # type: ignore[index,union-attr]
     home.oort("resume")
     files.append(make_fits(folder / "b.fits", salt=2))
+    threading.Event().wait(LONGER_THAN_A_RESCAN_S)
     assert _held(home, files[0]) == "its watch is disabled"
     assert home.status()["queue"]["by_status"]["New"] == 1
     edit(home, lambda document: document["watch"][0].__setitem__("enabled", True))  # type: ignore[index,union-attr]
@@ -242,6 +246,7 @@ def test_settings_edited_by_hand(home: Home, sandbox: Sandbox, tmp_path: Path) -
     edit(home, lambda document: document.__setitem__("settle_s", 3600))
     files.append(make_fits(folder / "still.fits", salt=100))
     home.wait_for(OK=16, New=1)
+    threading.Event().wait(LONGER_THAN_A_RESCAN_S)
     assert home.json("status", files[-1])["substatus"] == "settling..."
     edit(home, lambda document: document.__setitem__("settle_s", 0.3))
     home.wait_for(OK=17)

@@ -124,7 +124,8 @@ def test_lock_file_deleted_under_a_running_daemon(
 
     1. A file is on its way to a server that reads slowly, when `oort.lock` is deleted and a second
        daemon is started at once: it is refused, naming the first, which goes on.
-    2. The file is deleted again, and `oort retry` given at once: the daemon answers it.
+    2. The file is deleted again, and `oort retry` given at once: the daemon answers it,
+       that the file is being sent.
     3. Every file is sent once; `oort stop` ends the daemon.
     """
     folder = tmp_path / "dome"
@@ -139,10 +140,11 @@ def test_lock_file_deleted_under_a_running_daemon(
     lock.unlink()
     _refused(home, home.daemon.pid)
     assert home.status()["daemon"]["running"]
-    sandbox.remove(slow)
     lock.unlink()
     retried = home.run("oort", "retry", files[0], check=False)
-    assert "unable" not in retried.stdout + retried.stderr
+    assert retried.returncode == 1
+    assert "is being sent" in retried.stderr
+    sandbox.remove(slow)
     assert home.daemon.poll() is None
     files.append(make_fits(folder / "new.fits", salt=1))
 
