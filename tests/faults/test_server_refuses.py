@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.daemon import QUICK
 from tests.support.files import arrived, make_fits
 from tests.support.wait import wait_until
 
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
 
 PAGE = {"content_type": "text/html", "body": "<html><h1>Too Large</h1></html>"}
-LINK_RETRY_MAX_S = float(QUICK["link_retry_max_s"])
-PROBES = 3
 
 
 def _watched(home: Home, tmp_path: Path, *names: str) -> list[Path]:
@@ -166,6 +163,8 @@ def test_403_to_everything_is_a_refused_key(home: Home, sandbox: Sandbox, tmp_pa
     2. The link is `unauthorised` and names the command; one question in `link_retry_max_s`.
     3. The server takes the key again: the file arrives without a command.
     """
+    between_s = 2.0
+    home.configure({"link_retry_max_s": str(between_s)})
     (folder,) = _watched(home, tmp_path, "dome")
     sandbox.rule(path="^/(?!_faults)", status=403, body={"detail": "No."})
     file = make_fits(folder / "a.fits")
@@ -174,9 +173,9 @@ def test_403_to_everything_is_a_refused_key(home: Home, sandbox: Sandbox, tmp_pa
     assert home.json("status", file)["substatus"] == "held"
     sandbox.forget_requests()
     began = time.monotonic()
-    wait_until(lambda: len(sandbox.requests()) >= PROBES, what=home.told)
+    wait_until(lambda: len(sandbox.requests()) >= 3, what=home.told)
     asked = len(sandbox.requests())
-    assert asked <= (time.monotonic() - began) / LINK_RETRY_MAX_S + 1
+    assert asked <= (time.monotonic() - began) / between_s + 1
     assert sandbox.uploads() == []
 
     sandbox.clear()
