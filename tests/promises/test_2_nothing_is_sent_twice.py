@@ -87,6 +87,7 @@ def test_a_restart_is_settled_by_asking(home: Home, sandbox: Sandbox, tmp_path: 
     files = [make_fits(folder / f"{n}.fits", 20 * 2880, salt=n) for n in range(12)]
     home.configure({"workers": "1"})
     home.watch(folder)
+    stored_before_the_kill = []
     for n in range(6):
         home.start(wait=False)
         assert home.daemon is not None
@@ -94,9 +95,15 @@ def test_a_restart_is_settled_by_asking(home: Home, sandbox: Sandbox, tmp_path: 
         sandbox.rule(**POST, **moment, kill_pid=home.daemon.pid, times=1)
         assert home.ended(60) == -9
         sandbox.clear()
+        if n % 2:
+            stored_before_the_kill.append(sandbox.files()[-1]["name"])
     home.start()
 
     home.wait_for(OK=len(files))
     assert arrived(sandbox.files(), files)
     # A body that was being stored when the daemon was killed may be offered again; it is refused.
     assert len([one for one in sandbox.uploads() if one["status"] == 201]) <= len(files)
+    # What was stored for certain is not even offered.
+    offered = Counter(one["file"] for one in sandbox.uploads() if one["body_complete"])
+    assert len(set(stored_before_the_kill)) == 3
+    assert [offered[name] for name in stored_before_the_kill] == [1, 1, 1]
