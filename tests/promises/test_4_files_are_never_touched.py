@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.files import arrived, make_fits, sha256_of
+from tests.support.files import BLOCK, arrived, fits_bytes, make_fits, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,29 +19,43 @@ if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
 
 
-def _look(folder: Path) -> dict[str, tuple[str, int, int, int]]:
-    return {
-        str(path): (
-            sha256_of(path),
-            path.stat().st_mode,
-            path.stat().st_mtime_ns,
-            path.stat().st_ino,
-        )
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
+def _look(folder: Path) -> dict[str, tuple[str | None, int, int, int, int, int]]:
+    """Return what can be seen of a folder and all in it, but the times of reading."""
+    seen = {}
+    for path in (folder, *folder.rglob("*")):
+        content = sha256_of(path) if path.is_file() else None
+        stat = path.stat()
+        changes = (stat.st_mtime_ns, stat.st_ctime_ns)
+        seen[str(path)] = (content, stat.st_mode, stat.st_ino, stat.st_nlink, *changes)
+    return seen
 
 
-def test_a_watched_folder_is_the_same_afterwards(home: Home, tmp_path: Path) -> None:
-    """Content, mode, time and inode of each file are the same, and no file was added."""
+def test_a_watched_folder_is_the_same_afterwards(
+    home: Home, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Whatever became of them: no file or folder was changed in any way, and none was added.
+
+    The folder holds files that are stored, one that is refused, one that is cut and settles, a
+    hidden and an empty one, and an empty folder. Not even a mode or a link was changed and changed
+    back: a ctime cannot be set.
+    """
     folder = tmp_path / "dome"
     for n in range(5):
         make_fits(folder / f"M31/{n}.fits", salt=n)
+    make_fits(folder / "M31/refused.fits", salt=10)
+    make_fits(folder / ".hidden.fits", salt=11)
+    (folder / "M31/cut.fits").write_bytes(fits_bytes(salt=12)[: 2 * BLOCK])
+    (folder / "M31/empty.fits").touch()
+    (folder / "M42").mkdir()
     before = _look(folder)
+    sandbox.rule(method="POST", path="/datafiles/$", file="^refused", status=400)
     home.watch(folder)
     home.start()
 
-    home.wait_for(OK=5)
+    home.wait_for(OK=5, Error=1, New=1)
+    assert home.row("M31/cut.fits")["substatus"] == "settling..."
+    assert home.row("M31/refused.fits")["status"] == "Error"
+    assert home.stop() == 0
 
     assert _look(folder) == before
 
