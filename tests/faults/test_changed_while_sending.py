@@ -211,6 +211,29 @@ def test_deleted_while_it_is_sent(home: Home, sandbox: Sandbox, tmp_path: Path) 
     assert sandbox.files() == []
 
 
+def test_deleted_in_the_middle_of_its_body(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
+    """A large file that is deleted when a part of it has left is gone; nothing of it is stored.
+
+    1. A file is on its way, slowly, some way into its body.
+    2. It is deleted; the limit is taken away.
+    3. It is Skipped `file gone`: the server got no whole body, and has nothing.
+    """
+    folder = tmp_path / "dome"
+    path = make_fits(folder / "a.fits", MANY_BLOCKS)
+    home.configure({"bwlimit": "100k"})
+    home.watch(folder)
+    home.start()
+    wait_until(lambda: _under_way(sandbox, 100_000) == 1, timeout_s=60, what=home.told)
+    assert sandbox.uploads()[0]["bytes_received"] < MANY_BLOCKS / 2
+
+    path.unlink()
+    home.configure({"bwlimit": "off"})
+
+    home.wait_for_row("a.fits", status="Skipped", substatus="file gone")
+    assert sandbox.files() == []
+    assert not any(one["body_complete"] for one in sandbox.uploads())
+
+
 def test_changed_when_all_of_it_has_left(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """A change while the answer is awaited is none of the upload: what was sent is whole.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tests.support.files import BLOCK, arrived, fits_bytes
+from tests.support.files import BLOCK, arrived, fits_bytes, make_fits
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
@@ -51,3 +51,36 @@ def test_sigterm_with_a_large_upload_in_hand(home: Home, sandbox: Sandbox, tmp_p
 
     home.wait_for(OK=1)
     assert arrived(sandbox.files(), [large])
+
+
+def test_sigterm_while_the_answer_is_awaited(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
+    """An upload that can end within the grace ends, and is recorded before the daemon ends.
+
+    1. A file was sent whole, and the server takes two seconds to answer. SIGTERM comes meanwhile.
+    2. The daemon ends with exit 0, long before its grace of twenty seconds is over; the row is OK.
+    3. Started again it asks nothing about that file, and sends it no second time.
+    """
+    folder = tmp_path / "dome"
+    large = make_fits(folder / "a.fits", 20 * BLOCK)
+    home.configure({"stop_grace_s": "20"})
+    home.watch(folder)
+    sandbox.rule(method="POST", path="/datafiles/$", delay_s=2)
+    home.start()
+    wait_until(
+        lambda: [one for one in sandbox.uploads() if one["body_complete"]],
+        timeout_s=30,
+        what=home.told,
+    )
+    assert sandbox.uploads()[0]["status"] is None
+
+    began = time.monotonic()
+    assert home.stop() == 0
+    assert time.monotonic() - began < 15, home.told()
+    assert home.row("a.fits")["status"] == "OK", home.told()
+    sandbox.clear()
+    later = make_fits(folder / "b.fits", salt=1)
+    home.start()
+    home.wait_for(OK=2)
+    assert arrived(sandbox.files(), [large, later])
+    assert [one["file"] for one in sandbox.uploads()] == ["a.fits", "b.fits"]
+    assert not sandbox.requests("GET", "a.fits")
