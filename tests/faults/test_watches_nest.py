@@ -76,6 +76,39 @@ def test_inner_watch_comes_and_goes(home: Home, sandbox: Sandbox, tmp_path: Path
     assert status["attention"] == []
 
 
+@pytest.mark.slow
+def test_inner_watch_of_new_files_only_loses_nothing_that_waits(
+    home: Home, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """What was accepted for sending is sent, also by a watch that leaves out what lies there.
+
+    1. The outer folder is watched, without the files `*.old`. The daemon pauses; a file waits.
+    2. Its folder `inner` becomes a watch of its own, of new files only: the file that waits is sent
+       by the inner watch's rules, once; the one that the outer watch left out is not.
+    """
+    outer = tmp_path / "dome"
+    inner = outer / "inner"
+    make_fits(inner / "left.old", salt=1)
+    home.watch(outer, "-d", "outer data", "--exclude", "*.old")
+    home.start()
+    home.oort("pause")
+    waits = make_fits(inner / "waits.fits", salt=2)
+    home.wait_for(New=1)
+    wait_until(
+        lambda: home.json("status", waits)["substatus"] == "held", timeout_s=30, what=home.told
+    )
+
+    home.watch(inner, "-d", "inner data", "--new-only")
+    wait_until(
+        lambda: b"watch.handed_over" in home.log_file.read_bytes(), timeout_s=30, what=home.told
+    )
+    home.oort("resume")
+    home.wait_for(OK=1)
+    assert dataset_of(home, waits) == "inner data"
+    assert arrived(sandbox.files(), [waits])
+    assert len(sandbox.uploads()) == 1
+
+
 def _rescanned(home: Home, watches: int) -> None:
     """Wait until each watch was scanned twice more, and nothing waits."""
 
