@@ -1,0 +1,89 @@
+"""The upload threads on a real queue: what they give back without asking the server."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from oort.clock import SystemClock
+from oort.daemon.desk import Common, Desk
+from oort.daemon.gate import Gate
+from oort.daemon.workers import Traffic, Workers
+from oort.policy import state
+from oort.policy.retry import Decision
+from oort.queue.store import Ended
+from oort.settings import Settings
+from oort.transfer.shared import Shared
+from oort.transfer.throttle import TokenBucket
+from oort.values import Watch
+from tests.support.fakes import Shortest
+from tests.support.rows import claim, newest, settle, version
+from tests.support.wait import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from oort.queue.opening import OpenQueue
+
+
+class Office:
+    """A desk and one worker; the folder `m31` of the watch `dome` is a watch of its own."""
+
+    def __init__(self, opened: OpenQueue) -> None:
+        clock, stopping = SystemClock(), threading.Event()
+        self.looks: list[tuple[str, bytes]] = []
+        common = Common(
+            store=opened.queue,
+            clock=clock,
+            throttle=TokenBucket(None, monotonic=clock.monotonic),
+            shared=Shared(monotonic=clock.monotonic),
+            traffic=Traffic(clock),
+            stopping=stopping,
+            look_again=lambda watch, path: self.looks.append((watch, path)),
+            warn=lambda _topic, _text: None,
+            username_of=lambda _api: None,
+            owner_of=lambda _watch, path: "m31" if path.startswith(b"m31/") else None,
+        )
+        settings = Settings(watches=(Watch("dome", Path("/data/dome")),))
+        self.desk = Desk(settings, common)
+        gate = Gate(clock, Shortest(), on_change=lambda: None)
+        self.workers = Workers(self.desk, opened.queue, gate, clock, stopping, on_free=lambda: None)
+
+
+@pytest.fixture
+def office(opened: OpenQueue) -> Iterator[Office]:
+    made = Office(opened)
+    made.workers.resize(1)
+    yield made
+    assert made.workers.stop(grace_s=0, patience_s=30)
+
+
+def test_a_file_that_belongs_to_a_watch_inside_by_now_is_given_up(
+    opened: OpenQueue, office: Office
+) -> None:
+    settle(opened, version("m31/a.fits"))
+    office.workers.hand_out(claim(opened))
+    wait_until(lambda: office.looks == [("dome", b"m31/a.fits")], timeout_s=60)
+
+    row = newest(opened, "m31/a.fits")
+    assert row.state == state.SETTLING
+    assert row.steps[-1][1] == 'it belongs to the watch "m31" now'
+    assert row["attempts"] == 0
+
+
+def test_what_may_be_stored_is_settled_by_the_watch_that_sent_it(
+    opened: OpenQueue, office: Office
+) -> None:
+    settle(opened, version("m31/a.fits"), version("b.fits"))
+    inside, outside = claim(opened)
+    assert office.desk.owner(inside) == "m31"
+    assert office.desk.owner(outside) is None
+
+    lost = Decision(state.PENDING, "the answer was lost", may_be_stored=True)
+    ended = Ended("Unclear", SystemClock().now(), 2880)
+    opened.queue.finish(inside, inside.state, lost, ended).result()
+    (again,) = claim(opened)
+    assert office.desk.owner(again) is None
