@@ -109,6 +109,41 @@ def test_inner_watch_of_new_files_only_loses_nothing_that_waits(
     assert len(sandbox.uploads()) == 1
 
 
+@pytest.mark.slow
+def test_inner_watch_waits_for_what_the_outer_may_have_stored(
+    home: Home, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A lost answer is settled by the watch that sent the file, though another one has it now.
+
+    1. The server stores a file of the folder `inner` and resets the connection; it does not say
+       what it has, so nobody knows.
+    2. `inner` becomes a watch of its own and is scanned: it sends nothing.
+    3. The server answers again: the outer watch finds the file there. It was sent once.
+    """
+    outer = tmp_path / "dome"
+    inner = outer / "inner"
+    sandbox.rule(method="POST", path="/datafiles/", drop=True, when="after", times=1)
+    sandbox.rule(method="GET", path="/datafiles/", status=503)
+    file = make_fits(inner / "a.fits", salt=1)
+    home.watch(outer, "-d", "outer data")
+    home.start()
+    wait_until(lambda: len(sandbox.uploads()) == 1, timeout_s=60, what=home.told)
+    wait_until(lambda: home.json("status", file)["status"] == "New", timeout_s=60, what=home.told)
+
+    home.watch(inner, "-d", "inner data")
+    wait_until(lambda: len(home.status()["watches"]) == 2, timeout_s=60, what=home.told)
+    wait_until(
+        lambda: all(watch["last_scan_at"] for watch in home.status()["watches"]),
+        timeout_s=60,
+        what=home.told,
+    )
+    sandbox.clear()
+    home.wait_for(OK=1)
+    _rescanned(home, 2)
+    assert len(sandbox.uploads()) == 1
+    assert [one["name"] for one in sandbox.files()] == ["a.fits"]
+
+
 def _rescanned(home: Home, watches: int) -> None:
     """Wait until each watch was scanned twice more, and nothing waits."""
 
