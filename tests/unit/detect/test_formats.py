@@ -270,6 +270,29 @@ def test_a_zip_has_its_directory() -> None:
         assert inspect(content[:cut]).whole is False
 
 
+@pytest.mark.parametrize("name", [b"unpack.exe", b"a.zip"])
+def test_an_archive_that_unpacks_itself_is_no_archive_that_is_cut(name: bytes) -> None:
+    """Its directory counts from the archive's own beginning, not from the program's in front."""
+    content = b"MZ a program that unpacks what follows" + zipped()
+    assert zipfile.is_zipfile(io.BytesIO(content))
+
+    assert inspect(content, name).whole is not False
+
+
+def test_an_archive_that_is_cut_behind_an_archive_in_it_is_not_whole() -> None:
+    """What is left ends with a sound directory, that of the entry."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("inner.zip", zipped())
+        archive.writestr("b.txt", b"b" * 1000)
+    content = target.getvalue()
+    behind = content.index(zipped()) + len(zipped())
+
+    assert inspect(content).whole is True
+    assert zipfile.is_zipfile(io.BytesIO(content[:behind]))  # it is taken for the inner one
+    assert inspect(content[:behind]).whole is False
+
+
 def test_a_zip_directory_that_lies_beyond_the_file_is_not_one() -> None:
     """The end of another archive, at the end of this one's first entry, proves nothing."""
     content = b"PK\x03\x04" + zipped()[-100:]
