@@ -108,21 +108,33 @@ class Doubts:
             return MayNotLook()
 
     def _ask_at_leisure(self, dataset: str) -> Finding:
-        """Ask by name, and look into one listing for all files that are not found so.
+        """Ask by name; look into one listing for all files of which that does not tell everything.
 
-        A server may keep a file under another name than the one it was sent with. A server whose
-        single questions say nothing is listed for a few files as well.
+        A server may keep a file under another name than the one it was sent with, which nobody
+        remembers after the queue was lost: until the dataset was listed once, "not there" is
+        believed of no name. A server whose single questions say nothing is listed as well.
         """
         listing = self._listing_of(dataset, read=self._are_many(dataset))
         if listing is None:
             found = self._find(dataset)
             if isinstance(found, SameThere):
                 return found
+            if found is not None and not self._may_be_renamed(dataset):
+                return found
             listing = self._listing_of(dataset, read=True)
             if listing is None:
-                return self._ask_for_one(dataset)
+                return self._unless_renamed(dataset, found)
+            if found is None:
+                self._prove_route_by(listing, dataset)
         names = names_at_server(self._name)
         return self._judge(file for name in names for file in listing.get(name, []))
+
+    def _may_be_renamed(self, dataset: str) -> bool:
+        """Tell whether our file may be in the dataset although it was not found by its name."""
+        if self._around.shared.knows(*self._renames()):
+            return True
+        names = names_at_server(self._name)
+        return self._around.shared.listings.may_be_renamed(dataset, names)
 
     def _are_many(self, dataset: str) -> bool:
         """Tell whether a listing is to be read before any single question, unless one is kept.
@@ -137,7 +149,12 @@ class Doubts:
         return listings.asked(dataset) + self._around.doubts_of(dataset) > MANY
 
     def _ask_for_one(self, dataset: str) -> Finding:
-        found = self._find(dataset)
+        return self._unless_renamed(dataset, self._find(dataset))
+
+    def _unless_renamed(
+        self, dataset: str, found: SameThere | OtherThere | NotThere | None
+    ) -> SameThere | OtherThere | NotThere:
+        """Believe what was found by name, unless it says nothing, or the server renames files."""
         if found is not None and not self._around.shared.knows(*self._renames()):
             return found
         candidates, unknown = self._candidates(dataset)
@@ -198,6 +215,16 @@ class Doubts:
             return
         works = isinstance(found, RemoteFile)
         self._around.shared.note(*self._route(name), *([] if works else ["mute"]))
+
+    def _prove_route_by(self, listing: dict[str, list[RemoteFile]], dataset: str) -> None:
+        """Ask for one of the files that were listed, unless it is known what the route is worth."""
+        route = self._route(self._name)
+        if self._around.shared.knows(*route) or self._around.shared.knows(*route, "mute"):
+            return
+        names = (file.name for found in listing.values() for file in found)
+        example = next((name for name in names if self._same_kind(name)), None)
+        if example is not None:
+            self._prove_route(dataset, example)
 
     def _list(self, dataset: str, take: Callable[[RemoteFile], None]) -> Ended | None:
         """Give the dataset's files to `take`; or, where they cannot be listed, those of our name.

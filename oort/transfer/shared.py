@@ -13,7 +13,7 @@ from oort.policy.outcome import Interrupted
 from oort.remote import CUT, Ended
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Hashable, Iterable, Iterator
 
     from oort.transfer.throttle import StopSignal
     from oort.values import RemoteFile
@@ -86,19 +86,38 @@ class Listings:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[float, dict[str, list[RemoteFile]] | None]] = {}
-        self._asked: dict[str, int] = {}
+        self._asked: dict[str, tuple[float, int]] = {}
+        self._made_of: dict[str, frozenset[str]] = {}
 
     def keep(self, dataset: str, files: dict[str, list[RemoteFile]] | None) -> None:
         """Keep a complete listing; None notes that it cannot be had, so that nobody tries soon."""
         with self._lock:
             self._kept[dataset] = (self._monotonic(), files)
             self._asked.pop(dataset, None)
+            if files is not None:
+                self._made_of[dataset] = frozenset(
+                    name for name, found in files.items() if any(one.name != name for one in found)
+                )
+
+    def may_be_renamed(self, dataset: str, names: Iterable[str]) -> bool:
+        """Tell whether a file of one of the names may lie in the dataset under another one.
+
+        The last complete listing answers, for the life of the process: what was sent since then
+        is not in it.
+        """
+        with self._lock:
+            made_of = self._made_of.get(dataset)
+            return made_of is None or not made_of.isdisjoint(names)
 
     def asked(self, dataset: str) -> int:
-        """Count one more file of a dataset that is asked for; return how many since its listing."""
+        """Count one more file of a dataset that is asked for.
+
+        Returns how many there were since its listing, or since a while without any.
+        """
         with self._lock:
-            self._asked[dataset] = self._asked.get(dataset, 0) + 1
-            return self._asked[dataset]
+            _at, before = self._asked.get(dataset, (0.0, 0))
+            self._asked[dataset] = (self._monotonic(), before + 1)
+            return before + 1
 
     def cannot_be_had(self, dataset: str) -> bool:
         """Tell whether the dataset's listing was tried in vain, not long ago."""
@@ -113,6 +132,9 @@ class Listings:
             for dataset, (at, _files) in list(self._kept.items()):
                 if now - at > LISTING_LASTS_S:
                     del self._kept[dataset]
+            for dataset, (at, _count) in list(self._asked.items()):
+                if now - at > LISTING_LASTS_S:
+                    del self._asked[dataset]
 
     def is_due(self, dataset: str) -> bool:
         """Tell whether a listing is to be read: none was, or long ago."""

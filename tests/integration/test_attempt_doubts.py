@@ -16,6 +16,7 @@ from oort.policy.outcome import (
     Stored,
     Unclear,
 )
+from oort.transfer.shared import LISTING_LASTS_S, Shared
 
 if TYPE_CHECKING:
     from tests.support.attempts import Night
@@ -440,3 +441,64 @@ def test_a_server_whose_single_questions_say_nothing_is_listed_once(night: Night
     listed = [r for r in night.sandbox.requests("GET") if r["path"].endswith("/datafiles/")]
     assert len(listed) == 1
     assert len(night.stored()) == 4
+
+
+def listings_of(night: Night) -> int:
+    return sum(r["path"].endswith("/datafiles/") for r in night.sandbox.requests("GET"))
+
+
+def restarted(night: Night) -> list[float]:
+    """Restart, with a clock that stands still until it is set."""
+    night.restart()
+    now = [0.0]
+    night.around.shared = Shared(monotonic=lambda: now[0])
+    return now
+
+
+def test_a_dataset_is_listed_once_for_the_files_that_are_not_found_by_name(night: Night) -> None:
+    """The listing has shown that none of them may be there under another name."""
+    for name in ("a.fits", "b.fits"):
+        night.bring(name)
+    now = restarted(night)
+    assert isinstance(night.bring("a.fits", ask_first=True).outcome, FoundSame)  # proves the route
+    assert listings_of(night) == 0
+    for name in ("new1.fits", "new2.fits", "new3.fits"):
+        assert isinstance(night.bring(name, ask_first=True).outcome, Stored)
+        now[0] += LISTING_LASTS_S + 1
+    assert isinstance(night.bring("b.fits", ask_first=True).outcome, FoundSame)
+    assert listings_of(night) == 1
+
+
+def test_new_files_alone_are_not_listed_for_again_and_again(night: Night) -> None:
+    night.bring("old.fits")
+    now = restarted(night)
+    for name in ("new1.fits", "new2.fits"):
+        assert isinstance(night.bring(name, ask_first=True).outcome, Stored)
+        now[0] += LISTING_LASTS_S + 1
+    assert listings_of(night) == 1
+
+
+def test_a_name_that_may_have_got_a_suffix_is_looked_for_in_a_listing_again(night: Night) -> None:
+    for name in ("a.fits", "b.fits"):
+        night.bring(name, name.encode())
+    night.sandbox.rule(**POST, rename="suffix", times=1)
+    night.bring("c.fits", b"c")
+    now = restarted(night)
+    assert isinstance(night.bring("a.fits", ask_first=True).outcome, FoundSame)
+    assert isinstance(night.bring("new.fits", ask_first=True).outcome, Stored)
+    now[0] += LISTING_LASTS_S + 1
+    assert isinstance(night.bring("c.fits", ask_first=True).outcome, FoundSame)
+    assert listings_of(night) == 2
+
+
+def test_a_name_is_asked_for_once_where_the_listing_is_too_long(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.fits", "b.fits"):
+        night.bring(name)
+    night.restart()
+    assert isinstance(night.bring("a.fits", ask_first=True).outcome, FoundSame)
+    monkeypatch.setattr("oort.transfer.doubts.LONGEST_LISTING_BYTES", 100)
+    assert isinstance(night.bring("new.fits", ask_first=True).outcome, Stored)
+    asked = [r["path"] for r in night.sandbox.requests("GET")]
+    assert sum(path.endswith("/datafiles/new.fits/") for path in asked) == 1

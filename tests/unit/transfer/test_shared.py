@@ -112,3 +112,32 @@ def test_those_that_were_asked_for_are_counted_until_a_listing_is_read() -> None
     assert listings.asked("v") == 1
     listings.keep("u", {})
     assert listings.asked("u") == 1
+
+
+def test_those_that_were_asked_for_long_ago_are_not_counted() -> None:
+    now = 0.0
+    listings = Listings(lambda: now)
+    assert [listings.asked("u") for _ in range(2)] == [1, 2]
+    now = LISTING_LASTS_S
+    listings.forget_old()
+    assert listings.asked("u") == 3
+    now = 2 * LISTING_LASTS_S + 1
+    listings.forget_old()
+    assert listings.asked("u") == 1
+
+
+def test_a_listing_tells_for_good_which_names_may_have_been_given_others() -> None:
+    now = 0.0
+    listings = Listings(lambda: now)
+    assert listings.may_be_renamed("u", {"a.fits"})
+    listings.keep("u", None)
+    assert listings.may_be_renamed("u", {"a.fits"})
+
+    one, other = RemoteFile("1", "a_h2Gk30x.fits", 1), RemoteFile("2", "b.fits", 1)
+    listings.keep("u", {"a_h2Gk30x.fits": [one], "a.fits": [one], "b.fits": [other]})
+    now = LISTING_LASTS_S + 1
+    listings.forget_old()
+
+    assert listings.may_be_renamed("u", {"a.fits"})
+    assert not listings.may_be_renamed("u", {"b.fits"})
+    assert not listings.may_be_renamed("u", {"new.fits"})
