@@ -266,10 +266,7 @@ class Workers:
             remote = remotes[api] = self._desk.remote(api)
             with self._lock:
                 self._remotes.add(remote)
-        try:
-            return carry(order, remote, self._desk.around(order, progress)), api
-        except OSError as error:
-            return Carried(Unreadable(error.strerror or str(error)), as_before), api
+        return carry(order, remote, self._desk.around(order, progress)), api
 
     def _finish(
         self, upload: Upload, progress: Progress, outcome: Outcome, decision: Decision

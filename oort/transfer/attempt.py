@@ -27,7 +27,7 @@ from oort.transfer.doubts import MayNotLook, NotThere, OtherThere, SameThere
 from oort.transfer.hand import Hand
 from oort.transfer.hand import doubt_of as doubt_of
 from oort.transfer.sending import send
-from oort.transfer.unchanged import HeldFile
+from oort.transfer.unchanged import HeldFile, unreadable
 
 if TYPE_CHECKING:
     from oort.remote import Remote
@@ -53,6 +53,8 @@ def carry(order: Order, remote: Remote, around: Around) -> Carried:
         outcome = _run(hand)
     except Ended as ended:
         outcome = ended.outcome
+    except OSError as error:
+        outcome = unreadable(error)
     if isinstance(outcome, Unreadable) and (trouble := around.root_trouble()) is not None:
         # A share that went away answers with errors of all kinds, before and amid the reading.
         outcome = RootMissing(trouble)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import threading
@@ -316,6 +317,22 @@ def test_a_file_that_may_not_be_read_is_unreadable(night: Night) -> None:
     outcome = night.try_once(row).outcome
     assert isinstance(outcome, Unreadable)
     assert "Permission denied" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("trouble", "ended"), [(None, Unreadable), ("it is not mounted", RootMissing)]
+)
+def test_an_error_of_the_disk_amid_an_attempt_is_the_folders_where_that_is_in_trouble(
+    night: Night, trouble: str | None, ended: type
+) -> None:
+    def reserved(_dataset: str, _sha256: Callable[[], Sha256]) -> NameReserved:
+        raise OSError(errno.EHOSTDOWN, "Host is down")
+
+    night.around.reserved = reserved
+    night.around.trouble = trouble
+    carried = night.bring("a.fits", ask_first=True)
+    assert isinstance(carried.outcome, ended), carried.outcome
+    assert carried.doubt.ask_first
 
 
 # -- the name in the dataset ---------------------------------------------------------------------
