@@ -117,9 +117,14 @@ def test_dataset_deleted_and_renamed(home: Home, sandbox: Sandbox, tmp_path: Pat
     assert arrived(sandbox.files(), again)
     assert len(_named(sandbox, "named")) == 1
     assert {file["dataset"] for file in sandbox.files()} == {"named"}
-    told = home.json("status", lost[-1])
-    assert told["substatus"] == "held"
-    assert f"there is no dataset {uuid}" in told["error"]
+    # First in the server's words, to what was on its way; then in ours, when it was asked for.
+    wait_until(
+        lambda: f"there is no dataset {uuid}" in str(home.json("status", lost[-1])["error"]),
+        timeout_s=40,
+        every_s=1.0,
+        what=home.told,
+    )
+    assert home.json("status", lost[-1])["substatus"] == "held"
     assert status["link"]["state"] == "online"
     sent = [r for r in sandbox.uploads() if r["file"].startswith("u")]
     assert len(sent) <= len(lost)  # what was on its way when it was deleted; asked for since
