@@ -6,6 +6,9 @@ import hashlib
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+import pytest
+
+from arcsecond.status import Substatus
 from tests.support.files import BLOCK, fits_bytes, make_fits
 from tests.support.wait import wait_until
 
@@ -34,13 +37,38 @@ ENDS: Final = {
     "late.fits": ("New", "held"),
 }
 """What becomes of each file of the scenario."""
+COMES_NEXT: Final = {
+    "pending": "sent as soon as a worker is free",
+    "settling...": "once it no longer changes",
+    "waiting to retry": "tried again at ",
+    "held": "goes on as soon as that is over",
+    "checking remote file...": "being asked whether it has the file",
+    "syncing dataset...": "being found or created; then it is sent",
+    "uploading...": "being sent",
+    "tagging...": "stored; its tags are being written",
+    "done": "stored and confirmed",
+    "already synced": "the server had it before",
+    "skipped (hidden file)": "hidden files are never sent",
+    "skipped (empty file)": "sent once something is in it",
+    "ignored": "left out",
+    "file gone": "If it comes back, it is sent",
+    "changed after upload": "the server keeps the earlier version",
+    "error": "until somebody decides",
+    "name conflict": "until somebody decides",
+    "truncated file": "sent if it grows",
+}
+"""Words of what comes next, for each state that there is."""
+LONG_S: Final = 8.0
+"""The time that a server takes which is slow: for a look or two by a command."""
 WITHOUT_ROW: Final = {".hidden.fits", "empty.fits", "camera.log", "outside.fits"}
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(240)  # some fifty commands, each a process
 def test_every_file_tells_its_state_its_history_and_what_comes_next(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """A folder with a file in each state that there is: each tells its story, for people and scripts."""
+    """A folder with a file in each state that lasts: each tells its story, for people and scripts."""
     folder = tmp_path / "dome"
     dataset = sandbox.create_dataset("dome")
     for name in ("there_before.fits", "other_there.fits"):
@@ -94,8 +122,60 @@ def _tells_everything(home: Home, path: Path) -> None:
     if status == "Error" or path.name in WITHOUT_ROW:
         assert document["error"], document
     _tells_its_history(path.name, document)
+    _tells_what_comes_next(home, path, substatus)
+
+
+def _tells_what_comes_next(home: Home, path: Path, substatus: str) -> None:
     _, _, comes_next = home.oort("status", path).partition("What comes next:\n")
+    assert COMES_NEXT[substatus] in comes_next, comes_next
     assert comes_next.strip().endswith("."), path
+
+
+@pytest.mark.slow
+def test_states_that_pass_tell_what_comes_next_too(
+    home: Home, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A file that is looked at while its state passes tells what is done, and what is next.
+
+    1. There is one worker. The server takes long to create the dataset: the first file's is being
+       synced, the second one is handed to the worker, the third is pending.
+    2. The server leaves the tags out of its answer, and takes long to write them: the first file is
+       tagging.
+    3. The answer about the second one is lost, and the server takes long to say what it has: the
+       file is being checked.
+    4. All end in OK, with a history that shows what each went through.
+    """
+    assert COMES_NEXT.keys() == {state.value for state in Substatus}
+    folder = tmp_path / "dome"
+    first, second, third = (folder / f"{name}.fits" for name in ("first", "second", "third"))
+    make_fits(first)
+    home.configure({"workers": "1"})
+    home.watch(folder)
+    sandbox.rule(method="POST", path="/datasets/$", delay_s=LONG_S)
+    sandbox.rule(method="POST", path="/datafiles/$", file="^first", omit=["tags"])
+    sandbox.rule(method="PATCH", path="/datafiles/", delay_s=LONG_S)
+    sandbox.rule(
+        method="POST", path="/datafiles/$", file="^second", drop=True, when="after", times=1
+    )
+    sandbox.rule(method="GET", path="/datafiles/", delay_s=LONG_S)
+    home.start()
+    home.wait_for_row(first.name, substatus="syncing dataset...")
+    make_fits(second, salt=1)
+    wait_until(lambda: home.row(second.name).get("claim"), timeout_s=30, what=home.told)
+    make_fits(third, salt=2)
+
+    for path, substatus in (
+        (first, "syncing dataset..."),
+        (third, "pending"),
+        (first, "tagging..."),
+        (second, "checking remote file..."),
+    ):
+        home.wait_for_row(path.name, substatus=substatus)
+        _tells_what_comes_next(home, path, substatus)
+    home.wait_for(OK=3)
+    for path, step in ((first, "tagging..."), (second, "checking remote file...")):
+        assert step in {one["substatus"] for one in home.json("status", path)["history"]}
+    assert len(sandbox.uploads()) == 3
 
 
 def _tells_its_history(name: str, document: dict[str, object]) -> None:
