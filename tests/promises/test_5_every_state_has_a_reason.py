@@ -195,15 +195,15 @@ def _tells_its_history(name: str, document: dict[str, object]) -> None:
 
 
 def _becomes(home: Home, path: Path, substatus: str) -> None:
-    def found() -> str:
-        done = home.run("oort", "status", path, "--json", check=False)
-        return done.stdout + done.stderr
-
+    """Wait for a state: in the queue's file, or by the command where no row has that state."""
+    if path.name not in WITHOUT_ROW and substatus != "held":
+        home.wait_for_row(path.name, substatus=substatus)
+        return
     wait_until(
-        lambda: f'"substatus": "{substatus}"' in found().partition('"history"')[0],
+        lambda: home.json("status", path)["substatus"] == substatus,
         timeout_s=40,
-        every_s=0.1,
-        what=lambda: f"{path.name} is not {substatus}: {found()}\n{home.told()}",
+        every_s=0.5,
+        what=home.told,
     )
 
 
