@@ -208,6 +208,7 @@ def test_listing_that_cannot_be_used(
     assert _questions(sandbox)[1] <= 12
 
 
+@pytest.mark.soak
 def test_listing_of_more_than_64_mib(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """A listing of more than 64 MiB is given up for single questions, and costs little memory.
 

@@ -59,7 +59,14 @@ def test_log_disk_full_for_a_while(home: Home, sandbox: Sandbox, tmp_path: Path)
 @pytest.mark.linux
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("stderr", ["closed", "its reader gone", "its reader stands still"])
+@pytest.mark.parametrize(
+    "stderr",
+    [
+        pytest.param("closed", marks=pytest.mark.soak),
+        pytest.param("its reader gone", marks=pytest.mark.soak),
+        "its reader stands still",
+    ],
+)
 def test_nobody_reads_stderr(home: Home, sandbox: Sandbox, tmp_path: Path, stderr: str) -> None:
     """Whatever became of its stderr, the daemon works, tells its log file, and ends when asked to.
 

@@ -105,6 +105,7 @@ def _wait_on_a_stalled_share(
     return files
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(240)
 def test_share_that_stalls(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """A share whose server stalls stops nothing but its own watch, not even an end and a start.

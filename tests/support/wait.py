@@ -18,12 +18,17 @@ def wait_until(
     every_s: float = 0.02,
     what: str | Callable[[], str] = "it never became true",
 ) -> T:
-    """Return the first true value of `predicate`; fail with `what` after `timeout_s` seconds."""
+    """Return the first true value of `predicate`; fail with `what` after `timeout_s` seconds.
+
+    A look that costs something, a process perhaps, is followed by a rest of twice that: others
+    wait on this machine too.
+    """
     deadline = time.monotonic() + timeout_s
     while True:
+        began = time.monotonic()
         value = predicate()
         if value:
             return value
         if time.monotonic() > deadline:
             raise AssertionError(what() if callable(what) else what)
-        time.sleep(every_s)
+        time.sleep(max(every_s, 2 * (time.monotonic() - began)))
