@@ -23,14 +23,14 @@ $(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml
 demo: $(VENV)/.installed  ## a rehearsal night: camera, daemon, outage, kill -9, and the proof
 	@$(BIN)/oort demo $(DEMO)
 
-test: $(VENV)/.installed-dev  ## every test but the soaks
+test: $(VENV)/.installed-dev  ## every test but the long ones
 	@tests/needs.sh
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not soak' $(PYTEST)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not soak and not nightly' $(PYTEST)
 
 quick: $(VENV)/.installed-dev  ## the tests that take seconds
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not slow and not soak' $(PYTEST)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not slow and not soak and not nightly' $(PYTEST)
 
-test-all: $(VENV)/.installed-dev  ## every test, the soaks included
+test-all: $(VENV)/.installed-dev  ## every test, the nightly ones and the soaks included
 	@tests/needs.sh
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST)
 

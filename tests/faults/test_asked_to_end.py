@@ -48,7 +48,7 @@ def _is_on_its_way(sandbox: Sandbox, home: Home) -> None:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_1_gb_in_flight(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """SIGTERM, twice, and SIGINT end the daemon in its time however much is in flight.
 
@@ -118,7 +118,7 @@ def test_terminal_closed(home: Home, sandbox: Sandbox, tmp_path: Path, how: str)
     assert arrived(sandbox.files(), files)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_asked_to_end_in_its_start(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """SIGTERM at any moment of the start ends the daemon; what it leaves is a queue in order.
 
@@ -142,7 +142,7 @@ def test_asked_to_end_in_its_start(home: Home, sandbox: Sandbox, tmp_path: Path)
     assert len(sandbox.uploads()) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_asked_to_end_in_a_first_scan_of_many_files(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:

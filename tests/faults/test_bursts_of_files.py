@@ -67,7 +67,7 @@ def burst(home: Home, sandbox: Sandbox, tmp_path: Path, count: int, *, wait_s: f
     assert (watch["state"], watch["reason"]) == ("watching", None)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_trees_unpacked_copied_and_moved_in(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """What lies in folders that are as new as the files in them arrives at once, and once.
 
@@ -90,7 +90,7 @@ def test_20_000_files_unpacked_copied_and_moved_in(
     burst(home, sandbox, tmp_path, 6_667, wait_s=1000)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_deep_folders_and_folders_that_move(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """Folders that are made in depth, move in and move out, while files are written into them.
 

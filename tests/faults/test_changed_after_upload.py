@@ -71,7 +71,7 @@ OTHER: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_changed_after_it_was_stored(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """What was stored stays; that a file is another one since is told, that it was touched is not.
 

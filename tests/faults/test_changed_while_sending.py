@@ -138,7 +138,7 @@ def _check(home: Home, sandbox: Sandbox, files: list[Path]) -> None:
     assert [row["attempts"] for row in home.json("uploads")] == [1] * len(files)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_changed_while_it_is_sent(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """What changes while it is being sent is never stored torn: the new version is sent.
 
@@ -162,7 +162,7 @@ def test_changed_while_it_is_sent(home: Home, sandbox: Sandbox, tmp_path: Path) 
     _check(home, sandbox, files)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_changed_around_its_first_and_its_last_byte(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -68,7 +68,7 @@ def moments_of(document: dict[str, Any]) -> dict[str, datetime]:
 
 @pytest.mark.linux
 @pytest.mark.timeout(240)
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "step",
     [timedelta(hours=-2), timedelta(days=10), YEARS],

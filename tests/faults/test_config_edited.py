@@ -47,7 +47,7 @@ def warnings_of(home: Home) -> list[str]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_half_written_and_invalid_config(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """What is no valid config.toml changes nothing, and is told until it is mended.
 
@@ -116,7 +116,7 @@ def written(name: str, folder: Path) -> Table:
     return table
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_watch_added_and_changed_by_hand(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """A watch is written into the file, and changed there: files follow what it says.
 
@@ -153,7 +153,7 @@ def test_watch_added_and_changed_by_hand(home: Home, sandbox: Sandbox, tmp_path:
     assert home.status()["queue"]["by_status"]["Error"] == 0
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_watch_disabled_and_taken_out_by_hand(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """A watch that is disabled, or not in the file any more, keeps its rows; they wait.
 
@@ -214,7 +214,7 @@ def aot(*tables: Table) -> AoT:
     return array
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_settings_edited_by_hand(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """The number of workers, the bandwidth and the quiet time hold as soon as they are written.
 

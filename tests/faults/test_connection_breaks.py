@@ -149,7 +149,7 @@ def test_a_cable_pulled_in_the_middle_of_a_body_ends_at_the_time_out(
     home.wait_for_link("online")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_stalls_end_at_their_limits(
     home: Home, sandbox: Sandbox, proxy: Proxy, folder: Path
 ) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.linux
 def test_a_file_that_cannot_be_read_for_a_while(
     home: Home, sandbox: Sandbox, tmp_path: Path

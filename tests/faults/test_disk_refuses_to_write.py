@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.support.daemon import Home
     from tests.support.sandbox import Sandbox
 
-pytestmark = [pytest.mark.slow, pytest.mark.linux]
+pytestmark = [pytest.mark.nightly, pytest.mark.linux]
 
 GRACE_S: Final = 2.0
 MARGIN_S: Final = 3.0

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.linux
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_unmounted_with_files_that_wait_and_mounted_again(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -84,7 +84,7 @@ def _looks(home: Home) -> int:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_mounted_late_and_replaced_by_another_disk(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.support.daemon import Home
     from tests.support.sandbox import Sandbox
 
-pytestmark = [pytest.mark.linux, pytest.mark.slow]
+pytestmark = [pytest.mark.linux, pytest.mark.nightly]
 
 
 def limited(limit: str, most: int) -> list[str]:

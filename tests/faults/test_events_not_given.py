@@ -38,7 +38,7 @@ def wait_for_watch(home: Home, becomes: Callable[[dict[str, Any]], bool]) -> dic
     return latest
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_missed_events_turn_a_watch_to_polling(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -106,7 +106,7 @@ def mount() -> Iterator[Callable[[Path, Path], None]]:
         subprocess.run(["umount", "--lazy", str(target)], check=False)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_disk_mounted_below_a_watched_folder(
     home: Home, sandbox: Sandbox, tmp_path: Path, mount: Callable[[Path, Path], None]
 ) -> None:

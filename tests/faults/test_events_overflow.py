@@ -39,7 +39,7 @@ def is_watching(home: Home) -> bool:
     return (watch["state"], watch["reason"]) == ("watching", None)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_overflow_while_the_daemon_is_stopped(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """Files whose events the kernel dropped are found, and the trouble is told once.
 

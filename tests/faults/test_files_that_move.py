@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_what_is_written_where_a_folder_went_is_not_sent(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -63,7 +63,7 @@ def test_what_is_written_where_a_folder_went_is_not_sent(
     assert len(look.rows()) == 5
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_files_that_wait_are_moved_deleted_and_put_back(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:

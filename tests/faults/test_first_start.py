@@ -32,7 +32,7 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_killed_during_the_first_start(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """Killed at any moment of the first start, the daemon starts the next time as if it were the first.
 

@@ -55,7 +55,7 @@ def test_key_revoked_in_mid_run(home: Home, sandbox: Sandbox, tmp_path: Path) ->
     assert {row["attempts"] for row in home.json("uploads")} == {1}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("answer", "words"),
     [

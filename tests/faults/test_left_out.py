@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(240)
 def test_own_hidden_empty_and_excluded_files_are_never_sent(home: Home, sandbox: Sandbox) -> None:
     """Where Oort's own home lies in the watched folder, images are sent and nothing of its own.

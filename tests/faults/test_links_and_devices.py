@@ -42,7 +42,7 @@ def _lay_traps(folder: Path, outside: Path) -> None:
         os.mknod(folder / "device.fits", stat.S_IFCHR | 0o600, os.makedev(1, 5))  # /dev/zero
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_links_in_circles_links_outside_and_devices(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -81,7 +81,7 @@ def test_links_in_circles_links_outside_and_devices(
     assert look.watch("strict")["left_out"]["outside"] == 2
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_link_put_in_place_between_scan_and_upload(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:

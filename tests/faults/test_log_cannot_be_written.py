@@ -57,7 +57,7 @@ def test_log_disk_full_for_a_while(home: Home, sandbox: Sandbox, tmp_path: Path)
 
 
 @pytest.mark.linux
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     "stderr",

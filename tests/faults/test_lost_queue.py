@@ -120,7 +120,7 @@ def test_log_of_the_queue_deleted(
     _is_safe_again(home, sandbox, files)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("with_copy", [True, False])
 def test_queue_overwritten_in_the_middle(
     home: Home, sandbox: Sandbox, tmp_path: Path, with_copy: bool
@@ -194,7 +194,7 @@ HARMLESS = {"log deleted"}
 """What the daemon still has in hand it writes into the queue before it ends."""
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_queue_lost_while_the_daemon_runs(

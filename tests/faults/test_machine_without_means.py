@@ -33,7 +33,7 @@ def _memory(pid: int) -> tuple[int, int]:
     return resource.RLIMIT_AS, pages * resource.getpagesize() + 2 * MB
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.linux
 @pytest.mark.parametrize("limit", [_descriptors, _memory])
 def test_nothing_left_for_a_while(

@@ -47,7 +47,7 @@ def _write(path: bytes, content: bytes) -> bytes:
     return path
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(240)
 def test_every_name_is_sent_once_and_every_command_takes_it(
     home: Home, sandbox: Sandbox, tmp_path: Path
@@ -99,7 +99,7 @@ def test_every_name_is_sent_once_and_every_command_takes_it(
     assert len(home.json("uploads", "--limit", "0")) == len(paths)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_names_that_are_one_name_at_the_server(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -29,7 +29,7 @@ def cable() -> Iterator[Cable]:
         yield laid
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_network_is_down_for_a_while(
     home: Home, sandbox: Sandbox, tmp_path: Path, cable: Cable
 ) -> None:

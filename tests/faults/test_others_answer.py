@@ -68,7 +68,7 @@ def test_a_redirect_to_another_host_gets_neither_key_nor_file(
     assert arrived(sandbox.files(), [file])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_captive_portal_holds_the_link(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """A page for everything is no success: three files notice, and the rest waits at no cost.
 

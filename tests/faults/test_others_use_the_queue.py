@@ -36,7 +36,7 @@ def _connected(home: Home) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_queue_locked_by_another_program(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """A program that locks the queue for a while delays everything and loses nothing.
 
@@ -63,7 +63,7 @@ def test_queue_locked_by_another_program(home: Home, sandbox: Sandbox, tmp_path:
     assert arrived(sandbox.files(), files)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_asked_all_the_time(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """Questions without a pause get an answer each, and hold nothing up.
 

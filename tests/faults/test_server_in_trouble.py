@@ -36,7 +36,7 @@ def _attempts(home: Home) -> list[str]:
     return [line for line in lines if "upload.attempted" in line]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_what_may_pass_is_tried_again_and_asked_for_where_it_may_be_stored(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -70,7 +70,7 @@ def test_what_may_pass_is_tried_again_and_asked_for_where_it_may_be_stored(
     assert home.status()["link"]["state"] == "online"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_retry_after_is_obeyed_for_a_file(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """A file waits as long as the server asked, in seconds or until a date, a day at most.
 
@@ -109,7 +109,7 @@ def test_retry_after_is_obeyed_for_a_file(home: Home, sandbox: Sandbox, tmp_path
     assert arrived(sandbox.files(), files)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_server_in_trouble_costs_three_attempts_and_no_more(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:

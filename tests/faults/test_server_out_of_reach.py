@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_whatever_keeps_a_connection_from_coming_to_be_is_the_links(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -85,7 +85,7 @@ def test_whatever_keeps_a_connection_from_coming_to_be_is_the_links(
     assert len(sandbox.uploads()) == len(files)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_an_outage_is_probed_by_one_at_a_time_and_is_quiet(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:

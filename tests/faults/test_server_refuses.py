@@ -81,7 +81,7 @@ def test_what_the_server_will_not_take_is_an_error_in_its_words(
     assert arrived(sandbox.files(), files)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_quota_holds_the_watch_from_the_tenth_file_on(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -112,7 +112,7 @@ def test_a_quota_holds_the_watch_from_the_tenth_file_on(
     assert arrived(sandbox.files(), files)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_refused_dataset_holds_its_watch_alone(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -52,7 +52,7 @@ WRITERS: dict[str, Callable[[Path, bytes], Writer]] = {
 
 
 @pytest.mark.linux
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_writers_that_pause(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """However a file is written, with pauses or not, it is sent once, when it is finished.
 
@@ -209,7 +209,7 @@ def test_a_minute_of_one_megabyte_a_second(home: Home, sandbox: Sandbox, tmp_pat
 
 
 @pytest.mark.linux
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_writer_that_cannot_be_seen(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """Where the kernel does not tell who writes, a quiet file is waited for twice as long.
 
@@ -290,7 +290,7 @@ STEPS: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_finished_in_a_second_step(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """What is done to a file right after it was closed is part of it: it is sent once, with that.
 

@@ -86,7 +86,7 @@ def test_state_disk_full_for_a_while(
 
 @pytest.mark.linux
 @pytest.mark.timeout(240)
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_state_disk_full_at_the_start(
     home: Home, sandbox: Sandbox, tmp_path: Path, disk: SmallDisk
 ) -> None:

@@ -60,7 +60,7 @@ def test_state_folder_read_only_at_the_start(home: Home, sandbox: Sandbox, tmp_p
 
 @pytest.mark.linux
 @pytest.mark.timeout(240)
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_disk_becomes_read_only_while_the_daemon_runs(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -59,7 +59,7 @@ def _refused(home: Home, pid: int) -> None:
     assert len(complaint.strip().splitlines()) <= 2, complaint
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_ten_first_starts_at_once(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """Of ten daemons started at the same moment one runs; the others say so and end.
 
@@ -88,7 +88,7 @@ def test_ten_first_starts_at_once(home: Home, sandbox: Sandbox, tmp_path: Path) 
     assert len(sandbox.uploads()) == len(files)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_start_beside_a_daemon_that_stands_still(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -116,7 +116,7 @@ def test_start_beside_a_daemon_that_stands_still(
     assert arrived(sandbox.files(), files)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_lock_file_deleted_under_a_running_daemon(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -156,7 +156,7 @@ def test_lock_file_deleted_under_a_running_daemon(
     assert home.ended() == 0
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_lock_file_deleted_under_a_daemon_that_stands_still(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -219,7 +219,7 @@ def test_lock_file_of_somebody_who_does_not_hold_it(
     assert arrived(sandbox.files(), files)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("way", ["both name it", "one's own", "a link"])
 def test_two_homes_with_one_database(
     home: Home, sandbox: Sandbox, tmp_path: Path, way: str

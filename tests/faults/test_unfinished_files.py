@@ -42,7 +42,7 @@ def _substates(home: Home) -> dict[str, str]:
     return {Path(row["path"]).name: row["substatus"] for row in home.json("uploads")}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_short_files_wait_until_they_are_whole(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -87,7 +87,7 @@ def test_short_files_wait_until_they_are_whole(
     assert len(sandbox.uploads()) == len(files)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_files_that_stay_short_need_a_person(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """What stays short is an Error that says what is missing and what to do; nothing else waits.
 
@@ -132,7 +132,7 @@ def test_files_that_stay_short_need_a_person(home: Home, sandbox: Sandbox, tmp_p
     assert [step["substatus"] for step in history].count("settling...") == 2
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_files_that_never_finish_stop_no_other(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:

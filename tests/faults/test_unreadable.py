@@ -60,7 +60,7 @@ def _close_config_for_a_while(home: Home, look: Glance) -> None:
 
 
 @pytest.mark.linux
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(240)
 def test_folders_and_files_that_may_not_be_read(sandbox: Sandbox, open_ground: Path) -> None:
     """What may not be read is told with its reason, stops nothing else, and goes when it may be.

@@ -20,7 +20,7 @@ def dataset_of(home: Home, path: Path) -> str:
     return str(home.json("status", path)["dataset"])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_inner_watch_comes_and_goes(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """A file belongs to the innermost watch; what another one has stored is not sent again.
 
@@ -76,7 +76,7 @@ def test_inner_watch_comes_and_goes(home: Home, sandbox: Sandbox, tmp_path: Path
     assert status["attention"] == []
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_inner_watch_of_new_files_only_loses_nothing_that_waits(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -109,7 +109,7 @@ def test_inner_watch_of_new_files_only_loses_nothing_that_waits(
     assert len(sandbox.uploads()) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_inner_watch_waits_for_what_the_outer_may_have_stored(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:
