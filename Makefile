@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all that a newcomer needs; a bare `make` lists the rest.
 PYTHON ?= python3
 # Most tests wait for a server or a daemon: more of them at a time than there are cores.
-JOBS   ?= 4
+JOBS   ?= 5
 VENV   := .venv
 BIN    := $(VENV)/bin
 
