@@ -1,9 +1,11 @@
 """config.ini: the API servers that are known here, and the keys for them.
 
-One section an API: `api_server`, `username`, `upload_key`, `access_key`, and `chosen = yes` for the
-one that is used when nothing else is said. Sections and entries that are not known here stay as
-they are. The file is 0600 in a 0700 folder, and replaced as a whole, so that a reader never sees
-half of it. Reading creates nothing.
+One section an API: `api_server`, `username`, `upload_key`, `access_key`. `[cli] api` names the one
+that is used when nothing else is said. The file is shared with the published clients: what they
+wrote is read, also under the names of the older ones (`[main]` for the cloud, `api_key` for the
+access key), and sections and entries that are not known here stay as they are. The file is 0600 in
+a 0700 folder, and replaced as a whole, so that a reader never sees half of it. Reading creates
+nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +33,13 @@ CLOUD_URL = "https://api.arcsecond.io"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _KEY = re.compile(r"[\x21-\x7e]{1,1024}")
-_ANOTHER_USER = ("username", "upload_key", "access_key")
+_CHOICE = ("cli", "api")
+"""Section and entry that name the chosen server, as arcsecond 4.5 has them."""
+_OLD_CLOUD = "main"
+"""What oort-cloud and arcsecond up to 3.2 call the cloud."""
+_OLD_ACCESS_KEY = "api_key"
+_OF_THE_USER = re.compile(r"username|(upload|access|api)_key|shared(:.*)?|membership__.*")
+"""The entries that go when the user does: the published clients keep more of them than this one."""
 
 
 class Secret:
@@ -163,11 +171,12 @@ class ArcsecondConfig:
             )
         self.api_server: str = _url(parser, self.api_name)
         self.allow_http: bool = _yes(parser, self.api_name, "allow_http")
-        self.username: str | None = _text(parser, self.api_name, "username")
+        account = _account_section(parser, self.api_name)
+        self.username: str | None = _text(parser, account, "username")
         self._keys = {
             key_type: Secret(text)
             for key_type in KeyType
-            if (text := _text(parser, self.api_name, key_type.entry))
+            if (text := _key_text(parser, account, key_type))
         }
 
     @property
@@ -226,6 +235,10 @@ def add_api(name: str, url: str, *, allow_http: bool = False) -> Api:
         raise InputError(
             f"cloud is {CLOUD_URL} and cannot be changed", hint="Choose another name for it."
         )
+    if name == _CHOICE[0]:
+        raise InputError(
+            f"{name} is what config.ini calls its own section", hint="Choose another name for it."
+        )
     if not _NAME.fullmatch(name):
         raise InputError(f"{name!r} is no API name: use letters, digits, '-', '_' and '.'")
     url = check_url(url, allow_http=allow_http)
@@ -247,11 +260,10 @@ def use_api(name: str) -> Api:
     """Choose the API server that is used when nothing else is said."""
     parser = _read()
     _must_be_known(parser, name)
-    for section in parser.sections():
-        parser.remove_option(section, "chosen")
-    if not parser.has_section(name):
-        parser.add_section(name)
-    parser.set(name, "chosen", "yes")
+    section, entry = _CHOICE
+    if not parser.has_section(section):
+        parser.add_section(section)
+    parser.set(section, entry, name)
     _write(parser)
     return Api(name, _url(parser, name), chosen=True)
 
@@ -263,6 +275,8 @@ def remove_api(name: str) -> None:
     parser = _read()
     _must_be_known(parser, name)
     parser.remove_section(name)
+    if _text(parser, *_CHOICE) == name:
+        parser.remove_option(*_CHOICE)
     _write(parser)
 
 
@@ -272,6 +286,7 @@ def store_key(api_name: str, *, username: str, key_type: KeyType, key: Secret) -
     _must_be_known(parser, api_name)
     if not parser.has_section(api_name):
         parser.add_section(api_name)
+    _adopt(parser, _account_section(parser, api_name), api_name)
     if _text(parser, api_name, "username") != username:
         _forget(parser, api_name)
     parser.set(api_name, "username", username)
@@ -283,9 +298,12 @@ def drop_keys(api_name: str) -> bool:
     """Forget the keys for an API server, not the server; tell whether there were any."""
     parser = _read()
     _must_be_known(parser, api_name)
-    had = any(_text(parser, api_name, key_type.entry) for key_type in KeyType)
-    if any(parser.has_option(api_name, entry) for entry in _ANOTHER_USER):
-        _forget(parser, api_name)
+    sections = [api_name]
+    if api_name == CLOUD and _is_old_cloud(parser):
+        sections.append(_OLD_CLOUD)
+    had = any(_has_key(parser, section) for section in sections)
+    dropped = [section for section in sections if _forget(parser, section)]
+    if dropped:
         _write(parser)
     return had
 
@@ -315,12 +333,36 @@ def _must_be_known(parser: configparser.RawConfigParser, name: str) -> None:
 
 
 def _is_api(parser: configparser.RawConfigParser, name: str) -> bool:
-    return name == CLOUD or _text(parser, name, "api_server") is not None
+    return name == CLOUD or (name != _CHOICE[0] and _text(parser, name, "api_server") is not None)
 
 
 def _chosen(parser: configparser.RawConfigParser) -> str:
-    chosen = (n for n in parser.sections() if _yes(parser, n, "chosen") and _is_api(parser, n))
-    return next(chosen, CLOUD)
+    name = _text(parser, *_CHOICE)
+    return name if name and _is_api(parser, name) else CLOUD
+
+
+def _account_section(parser: configparser.RawConfigParser, name: str) -> str:
+    """Return the section with the keys for a server: the cloud's may be in an older client's."""
+    if name == CLOUD and not _has_key(parser, CLOUD) and _is_old_cloud(parser):
+        return _OLD_CLOUD
+    return name
+
+
+def _is_old_cloud(parser: configparser.RawConfigParser) -> bool:
+    """Tell whether `[main]` is the cloud: it could be given another address."""
+    url = _text(parser, _OLD_CLOUD, "api_server")
+    return parser.has_section(_OLD_CLOUD) and (url or CLOUD_URL).rstrip("/") == CLOUD_URL
+
+
+def _has_key(parser: configparser.RawConfigParser, section: str) -> bool:
+    return any(_key_text(parser, section, key_type) for key_type in KeyType)
+
+
+def _key_text(parser: configparser.RawConfigParser, section: str, key_type: KeyType) -> str | None:
+    text = _text(parser, section, key_type.entry)
+    if text is None and key_type is KeyType.ACCESS:
+        text = _text(parser, section, _OLD_ACCESS_KEY)
+    return text
 
 
 def _url(parser: configparser.RawConfigParser, name: str) -> str:
@@ -342,9 +384,22 @@ def _yes(parser: configparser.RawConfigParser, section: str, entry: str) -> bool
     return (_text(parser, section, entry) or "").lower() in ("yes", "true", "on", "1")
 
 
-def _forget(parser: configparser.RawConfigParser, section: str) -> None:
-    for entry in _ANOTHER_USER:
+def _adopt(parser: configparser.RawConfigParser, old: str, section: str) -> None:
+    """Copy the user and the keys of an older client's section, which stays as it is."""
+    if old == section:
+        return
+    for entry, value in parser.items(old):
+        if _OF_THE_USER.fullmatch(entry):
+            parser.set(section, entry, value)
+
+
+def _forget(parser: configparser.RawConfigParser, section: str) -> bool:
+    """Drop the entries of the user; tell whether there were any."""
+    entries = parser.options(section) if parser.has_section(section) else []
+    found = [entry for entry in entries if _OF_THE_USER.fullmatch(entry)]
+    for entry in found:
         parser.remove_option(section, entry)
+    return bool(found)
 
 
 def _new_parser() -> configparser.RawConfigParser:

@@ -144,7 +144,7 @@ def test_a_link_to_a_file_elsewhere_stays_one(tmp_path: Path) -> None:
     config.use_api("local")
 
     assert path.is_symlink()
-    assert "chosen = yes" in elsewhere.read_text()
+    assert "[cli]\napi = local" in elsewhere.read_text()
 
 
 def test_a_file_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
@@ -254,6 +254,86 @@ def test_the_cloud_stays_what_it_is() -> None:
         with pytest.raises(InputError):
             change()
     assert "elsewhere" in path.read_text()
+
+
+OF_OLDER_CLIENTS = """\
+[main]
+username = ludwig
+upload_key = up-load
+api_key = ac-cess
+membership__dome = admin
+shared:dome = sha-red
+
+[main:organisations]
+dome = admin
+"""
+
+
+def test_the_cloud_of_older_clients_is_the_cloud() -> None:
+    write(OF_OLDER_CLIENTS)
+
+    assert ArcsecondConfig().username == "ludwig"
+    assert ArcsecondConfig().upload_key == Secret("up-load")
+    assert ArcsecondConfig().access_key == Secret("ac-cess")
+
+
+def test_a_main_of_another_address_is_not_the_cloud() -> None:
+    path = write(OF_OLDER_CLIENTS + "[main]\napi_server = https://main.example.org\n")
+
+    assert ArcsecondConfig().username is None
+    assert ArcsecondConfig("main").access_key == Secret("ac-cess")
+    assert not config.drop_keys("cloud")
+    assert "ac-cess" in path.read_text()
+
+
+def test_a_new_login_keeps_the_other_key_of_an_older_client() -> None:
+    path = write(OF_OLDER_CLIENTS)
+
+    config.store_key("cloud", username="ludwig", key_type=KeyType.UPLOAD, key=Secret("new"))
+
+    assert ArcsecondConfig().upload_key == Secret("new")
+    assert ArcsecondConfig().access_key == Secret("ac-cess")
+    kept = OF_OLDER_CLIENTS.replace("shared:", "shared = ")  # the same to every INI reader
+    assert path.read_text().startswith(kept)
+
+
+def test_a_login_of_another_user_leaves_nothing_of_the_one_before() -> None:
+    write(OF_OLDER_CLIENTS.replace("[main]", "[cloud]"))
+
+    config.store_key("cloud", username="clara", key_type=KeyType.UPLOAD, key=Secret("new"))
+
+    assert ArcsecondConfig().access_key is None
+    assert "sha-red" not in config_file().read_text()
+
+
+def test_logging_out_leaves_no_key_of_an_older_client() -> None:
+    path = write(OF_OLDER_CLIENTS)
+
+    assert config.drop_keys("cloud")
+    assert ArcsecondConfig().key_for(uploads=True) is None
+    assert path.read_text().strip() == "[main]\n\n[main:organisations]\ndome = admin"
+    assert not config.drop_keys("cloud")
+
+
+def test_the_choice_is_the_one_that_published_clients_make() -> None:
+    path = write(PUBLISHED + "\n[cli]\napi = local\nother = kept\n")
+
+    assert ArcsecondConfig().api_name == "local"
+    config.use_api("cloud")
+    assert ArcsecondConfig().api_name == "cloud"
+    assert path.read_text().endswith("[cli]\napi = cloud\nother = kept\n\n")
+    config.use_api("local")
+    config.remove_api("local")
+    assert path.read_text().endswith("[cli]\nother = kept\n\n")
+
+
+def test_a_choice_of_what_is_not_known_is_the_cloud() -> None:
+    write(PUBLISHED + "\n[cli]\napi = elsewhere\napi_server = http://127.0.0.1:1\n")
+
+    assert ArcsecondConfig().api_name == "cloud"
+    assert [api.name for api in config.list_apis()] == ["cloud", "local"]
+    with pytest.raises(InputError, match="its own section"):
+        config.add_api("cli", "http://127.0.0.1:1")
 
 
 @pytest.mark.parametrize("name", ["", "a b", "-a", "ü", "a]", "x" * 65, "a\nb"])
