@@ -1,13 +1,12 @@
-"""What goes into the intake of a watch and what comes out: options, neighbours, callbacks, news."""
+"""What goes into the intake of a watch, and whom it asks and tells: queue, options, callbacks."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
 
     from oort.detect.mounts import RootIdentity
     from oort.policy.nesting import Kin
@@ -95,19 +94,3 @@ class Callbacks:
         _undescribed
     )
     """The observing night of a file and the name of its dataset, by what its header says."""
-
-
-@dataclass(frozen=True, slots=True)
-class IntakeNews:
-    """What `oort status` shows of a watch; replaced as a whole, so any thread may read it."""
-
-    state: str = "scanning"
-    """`watching`, `polling`, `missing` or `scanning`."""
-    reason: str | None = None
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    """By `oort.policy.paths.Verdict`, what the last scan left out."""
-    last_scan_at: datetime | None = None
-    """When the last scan began that came to its end: what lay there then was seen."""
-    missed_events: int = 0
-    unreadable: tuple[str, ...] = ()
-    """Folders and files that the last scan could not look at, with the reason."""

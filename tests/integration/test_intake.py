@@ -13,9 +13,11 @@ import pytest
 from sqlalchemy import select
 
 from oort.clock import SystemClock
-from oort.daemon import intake as intake_module
-from oort.daemon.intake import Callbacks, Intake, IntakeOptions, Neighbours
+from oort.daemon.intake import Intake
+from oort.daemon.intake_values import Callbacks, IntakeOptions, Neighbours
+from oort.detect import ground as ground_module
 from oort.detect.mounts import look_at_root
+from oort.detect.silence import SILENT_S
 from oort.errors import QueueError
 from oort.policy import state
 from oort.policy.outcome import Changed
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from oort.daemon.intake import DetectionQueue
+    from oort.daemon.intake_values import DetectionQueue
     from oort.detect.mounts import RootIdentity, RootLook
     from oort.policy.nesting import Kin
     from oort.policy.sighting import KnownRow, Sighting
@@ -815,7 +817,7 @@ def test_a_thread_that_hangs_in_its_disk_is_silent(
         answers.wait()
         return look_at_root(look_at, before)
 
-    monkeypatch.setattr(intake_module, "look_at_root", hang)
+    monkeypatch.setattr(ground_module, "look_at_root", hang)
     clock = FakeClock()
     hanging = Intake(
         Watch("w", root, polling=True),
@@ -830,7 +832,7 @@ def test_a_thread_that_hangs_in_its_disk_is_silent(
     try:
         assert asked.wait(20)
         assert not hanging.is_silent
-        clock.advance(intake_module.SILENT_S + 1)
+        clock.advance(SILENT_S + 1)
         assert hanging.is_silent
         answers.set()
         wait_until(lambda: not hanging.is_silent)

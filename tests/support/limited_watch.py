@@ -10,7 +10,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 import structlog
 
 from oort.clock import SystemClock
-from oort.daemon.intake import Callbacks, Intake, IntakeOptions, Neighbours
+from oort.daemon.intake import Intake
+from oort.daemon.intake_values import Callbacks, IntakeOptions, Neighbours
 from oort.policy.version import RelPath
 from oort.queue.opening import OpenQueue
 from oort.values import Watch
