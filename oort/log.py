@@ -221,12 +221,22 @@ class _Beside(logging.Handler):
         super().__init__()
         self._descriptor = descriptor
         self._lines: queue.Queue[str | None] = queue.Queue(_LINES_MOST)
-        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
-        self._thread.start()
+        self._is_closed = False
+        self._thread = self._started()
+
+    def _started(self) -> threading.Thread:
+        thread = threading.Thread(target=self._run, name="log", daemon=True)
+        thread.start()
+        return thread
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand a line to the thread; never waits."""
+        """Hand a line to the thread, to another one where it has died; never waits.
+
+        Logging calls this with the handler's lock in hand.
+        """
         try:
+            if not (self._is_closed or self._thread.is_alive()):
+                self._thread = self._started()
             self._lines.put_nowait(self.format(record) + "\n")
         except queue.Full:
             pass
@@ -235,6 +245,7 @@ class _Beside(logging.Handler):
 
     def close(self) -> None:
         """Give the last lines a moment; what still waits for a reader then is left behind."""
+        self._is_closed = True
         while self._thread.is_alive():
             try:
                 self._lines.put_nowait(None)

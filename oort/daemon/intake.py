@@ -148,8 +148,8 @@ class Intake:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread.is_alive()
+        """Whether its threads run: its own, and the one for files that must be read to their end."""
+        return self._thread.is_alive() and self._inspector.is_alive
 
     @property
     def is_silent(self) -> bool:

@@ -7,9 +7,9 @@ night of `.fits.gz` does not hold up the plain files beside it.
 from __future__ import annotations
 
 import os
+import queue
 import threading
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -76,20 +76,31 @@ def _ends_in_hole(fd: int, end: int) -> bool:
 
 
 class Inspector:
-    """The thread for the formats that must be read to their end; it starts with the first file."""
+    """The thread for the formats that must be read to their end; it starts with the first file.
+
+    A pool of one would do, but hides the death of its thread: files would wait for it for ever.
+    """
 
     def __init__(self, name: str, wake: Callable[[], None]) -> None:
         self._name = name
         self._wake = wake
-        self._executor: ThreadPoolExecutor | None = None
+        self._thread: threading.Thread | None = None
+        self._asked: queue.SimpleQueue[tuple[Bounds, FileVersion] | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._done: deque[tuple[FileVersion, Structure]] = deque()
 
     def submit(self, bounds: Bounds, version: FileVersion) -> None:
         """Have a version of a file read; its structure comes by `take_done`."""
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"inspect-{self._name}")
-        self._executor.submit(self._inspect, bounds, version)
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name=f"inspect-{self._name}", daemon=True)
+            thread.start()
+            self._thread = thread
+        self._asked.put((bounds, version))
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs, where there was something to do for one."""
+        return self._thread is None or self._thread.is_alive()
 
     def take_done(self) -> list[tuple[FileVersion, Structure]]:
         """Return, once, what was found since the last call."""
@@ -105,8 +116,14 @@ class Inspector:
     def stop(self) -> None:
         """End the thread; what it has not read is not told."""
         self._stopping.set()
-        if self._executor is not None:
-            self._executor.shutdown(wait=True, cancel_futures=True)
+        if self._thread is not None:
+            self._asked.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (asked := self._asked.get()) is not None:
+            if not self._stopping.is_set():
+                self._inspect(*asked)
 
     def _inspect(self, bounds: Bounds, version: FileVersion) -> None:
         try:
@@ -116,7 +133,7 @@ class Inspector:
         except OSError as error:
             # Gone or changed: the next look sees it. Not readable: the upload will tell.
             structure = Structure(reason=error.strerror or str(error))
-        except Exception as error:  # noqa: BLE001  # nobody reads this future; the file must go on
+        except Exception as error:  # noqa: BLE001  # the file must go on, and so must the others
             structure = Structure(reason=f"it could not be checked: {error!r}")
         self._done.append((version, structure))
         self._wake()

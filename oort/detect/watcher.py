@@ -87,12 +87,24 @@ class Watcher:
         self._observer = observer
 
     def stop(self) -> None:
-        """End the observer and its threads; events that are still on their way are dropped."""
+        """End the observer and its threads; events that are still on their way are dropped.
+
+        Done in a thread, which is left behind if it hangs: an emitter that died while it waited for
+        an event took the lock of its queue along, and the orderly end waits for that for ever.
+        """
         self._is_over.set()
         observer, self._observer = self._observer, None
-        if observer is not None:
-            observer.stop()
-            observer.join(_STOP_S)
+        if observer is None:
+            return
+        ending = threading.Thread(
+            target=_end, args=(observer,), name=f"end-{observer.name}", daemon=True
+        )
+        try:
+            ending.start()
+        except RuntimeError:  # the machine has no thread left
+            _end(observer)
+        else:
+            ending.join(_STOP_S)
 
     def _lose(self) -> None:
         """Report lost events, but none of its own end.
@@ -139,6 +151,11 @@ class Watcher:
         except OSError:
             return None
         return lines.count(b"inotify wd:")
+
+
+def _end(observer: Any) -> None:
+    observer.stop()
+    observer.join(_STOP_S)
 
 
 def _closes_are_told() -> bool:
