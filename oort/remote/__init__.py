@@ -2,8 +2,11 @@
 
     account.py    which key of whom is stored for an API server
     ended.py      how a question ends that got no answer to use: errors and refusals as outcomes
+    connection.py one question asked with the account's key, and what of its answer is good to use
     listing.py    a listing, read entry by entry as it arrives
+    paging.py     the same from page to page
     reading.py    the server's JSON as frozen values, read leniently
+    replies.py    what comes back as a value
     client.py     `Remote`: one server as one worker thread sees it
     checking.py   what `oort watch` asks before it adds a watch
 
@@ -15,9 +18,7 @@ from oort.remote.account import account as account
 from oort.remote.account import config_file as config_file
 from oort.remote.checking import WatchCheck as WatchCheck
 from oort.remote.checking import check_watch as check_watch
-from oort.remote.client import Absence as Absence
 from oort.remote.client import Remote as Remote
-from oort.remote.client import Reply as Reply
 from oort.remote.ended import CUT as CUT
 from oort.remote.ended import Ended as Ended
 from oort.remote.ended import MayNotLookError as MayNotLookError
@@ -27,3 +28,5 @@ from oort.remote.ended import UnusableListingError as UnusableListingError
 from oort.remote.ended import is_passing as is_passing
 from oort.remote.ended import is_redirect as is_redirect
 from oort.remote.reading import RemoteTelescope as RemoteTelescope
+from oort.remote.replies import Absence as Absence
+from oort.remote.replies import Reply as Reply

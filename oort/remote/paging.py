@@ -1,0 +1,110 @@
+"""A listing followed from page to page: it is complete, or it proves nothing."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from arcsecond.answer import NO_ANSWER
+from arcsecond.errors import ArcsecondError, RedirectError, UnclearAnswerError
+from oort.remote.ended import (
+    NotThereError,
+    TooLongError,
+    UnusableListingError,
+    ended_by,
+)
+from oort.remote.listing import ListingReader, NoListingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from oort.remote.connection import Connection
+
+PAGE_SIZE: Final = 500
+"""Entries of a page that a listing asks for; a server may give another number."""
+
+LONGEST_PAGE_BYTES: Final = 64 * 1024 * 1024
+
+_BLANK: Final = b" \t\r\n\xef\xbb\xbf"
+_JSON_BEGINS: Final = (b"[", b"{")
+"""How a listing begins; what begins otherwise is none, nor the server's."""
+
+
+def read_listing(
+    connection: Connection,
+    path: str,
+    what: str,
+    filters: Mapping[str, str],
+    take: Callable[[dict[str, Any]], None],
+    *,
+    longest_bytes: int | None = None,
+) -> None:
+    """Give each entry to `take` as it arrives, page by page; complete where this returns.
+
+    `what` names the listing in errors. Raises NotThereError, MayNotLookError, Ended,
+    UnusableListingError, and of those TooLongError where the listing is longer than
+    `longest_bytes`, or one page than 64 MiB.
+    """
+    params: Mapping[str, str] | None = {**filters, "page_size": str(PAGE_SIZE)}
+    seen: set[str] = set()
+    left = longest_bytes
+    while True:
+        try:
+            following, length = _page(connection, path, params, what, take, left=left)
+        except NotThereError:
+            if params is None:  # it shrank while it was read
+                raise _broken(what) from None
+            raise
+        if following is None:
+            return
+        if following in seen:
+            raise _broken(what)
+        seen.add(following)
+        path, params = following, None
+        left = None if left is None else left - length
+
+
+def _page(
+    connection: Connection,
+    path: str,
+    params: Mapping[str, str] | None,
+    what: str,
+    take: Callable[[dict[str, Any]], None],
+    *,
+    left: int | None,
+) -> tuple[str | None, int]:
+    """Read one page; return the address of the next one, and how long this one was."""
+    longest = LONGEST_PAGE_BYTES if left is None else min(max(left, 0), LONGEST_PAGE_BYTES)
+    reader = ListingReader(take)
+    length = 0
+    begins = b""
+
+    def on_content(piece: bytes) -> None:
+        nonlocal length, begins
+        begins = begins or piece.lstrip(_BLANK)[:1]
+        length += len(piece)
+        reader.feed(piece)
+
+    try:
+        answer = connection.exchange(
+            "GET", path, params=params, longest_answer_bytes=longest, on_content=on_content
+        )
+        if answer.http_status == HTTPStatus.NOT_FOUND:
+            raise NotThereError(what)
+        connection.check(answer, what)
+        reader.end()
+    except UnclearAnswerError:
+        raise TooLongError(what) from None
+    except RedirectError as elsewhere:
+        raise UnusableListingError(ended_by(elsewhere)) from None
+    except ArcsecondError as error:
+        raise ended_by(error) from None
+    except NoListingError:
+        raise _broken(what, is_json=begins in _JSON_BEGINS) from None
+    return reader.following, length
+
+
+def _broken(what: str, *, is_json: bool = True) -> UnusableListingError:
+    """Return the end of a listing that proves nothing; a hotel's page is told as one."""
+    words = f"{what}: the listing is broken" if is_json else f"{what}: {NO_ANSWER}"
+    return UnusableListingError(ended_by(UnclearAnswerError(words, status=HTTPStatus.OK)))
