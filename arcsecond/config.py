@@ -1,45 +1,45 @@
 """config.ini: the API servers that are known here, and the keys for them.
 
-One section an API: `api_server`, `username`, `upload_key`, `access_key`. `[cli] api` names the one
-that is used when nothing else is said. The file is shared with the published clients: what they
-wrote is read, also under the names of the older ones (`[main]` for the cloud, `api_key` for the
-access key), and sections and entries that are not known here stay as they are. The file is 0600 in
-a 0700 folder, and replaced as a whole, so that a reader never sees half of it. Reading creates
-nothing.
+One section an API: `api_server`, `username`, `upload_key`, `access_key`; `api` in the section `cli`
+names the one that is used when nothing else is said. The file is shared with the published clients:
+what they wrote is read, also under the names of the older ones (`[main]` for the cloud, `api_key`
+for the access key), and sections, entries and comments that are not known here stay as they are.
+The file is 0600 in a 0700 folder, and replaced as a whole. Reading creates nothing.
 """
 
 from __future__ import annotations
 
-import configparser
 import hmac
 import ipaddress
-import logging
 import os
 import re
-import stat
-import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
 from arcsecond.errors import ConfigError, InputError
+from arcsecond.ini import IniText, NoIniError
+from arcsecond.private_file import alone_in, close_to_others, remove_leftovers, replace
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CLOUD = "cloud"
 CLOUD_URL = "https://api.arcsecond.io"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _KEY = re.compile(r"[\x21-\x7e]{1,1024}")
-_CHOICE = ("cli", "api")
-"""Section and entry that name the chosen server, as arcsecond 4.5 has them."""
+_SERVER = "api_server"
+_OURS, _POINTER = "cli", "api"
 _OLD_CLOUD = "main"
-"""What oort-cloud and arcsecond up to 3.2 call the cloud."""
-_OLD_ACCESS_KEY = "api_key"
+_RESERVED = (_OURS, "DEFAULT")
+"""Sections that are no API servers: the command's own settings, and configparser's defaults."""
 _OF_THE_USER = re.compile(r"username|(upload|access|api)_key|shared(:.*)?|membership__.*")
 """The entries that go when the user does: the published clients keep more of them than this one."""
+_MEND = "Mend that line, or remove the file and log in again with `arcsecond login`."
 
 
 class Secret:
@@ -78,9 +78,9 @@ class KeyType(StrEnum):
     ACCESS = "access"
 
     @property
-    def entry(self) -> str:
-        """Its entry in config.ini."""
-        return f"{self.value}_key"
+    def entries(self) -> tuple[str, ...]:
+        """Its entry in config.ini, and what earlier releases called it."""
+        return ("upload_key",) if self is KeyType.UPLOAD else ("access_key", "api_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Api:
 
 def config_folder() -> Path:
     """Return the folder of config.ini: `ARCSECOND_CONFIG_DIR`, or `~/.config/arcsecond`."""
-    override = os.environ.get("ARCSECOND_CONFIG_DIR")
+    override = os.environ.get("ARCSECOND_CONFIG_DIR", "").strip()
     return Path(override).expanduser() if override else Path.home() / ".config" / "arcsecond"
 
 
@@ -160,23 +160,27 @@ class ArcsecondConfig:
     """
 
     def __init__(self, api_name: str | None = None) -> None:
-        parser = _read()
-        from_environment = None if api_name else os.environ.get("ARCSECOND_API")
-        self.api_name: str = api_name or from_environment or _chosen(parser)
-        if not _is_api(parser, self.api_name):
-            named_by = " (named by ARCSECOND_API)" if from_environment else ""
+        ini = _read()
+        from_environment = "" if api_name else os.environ.get("ARCSECOND_API", "").strip()
+        self.api_name: str = api_name or from_environment or _chosen(ini)
+        if not _is_api(ini, self.api_name):
+            named_by = ""
+            if not api_name:
+                place = "ARCSECOND_API" if from_environment else f"[{_OURS}] in {config_file()}"
+                named_by = f" (named by {place})"
             raise ConfigError(
                 f"no API server is known as {self.api_name!r}{named_by}",
-                hint="List them with `arcsecond api`, or add it with `arcsecond api add NAME URL`.",
+                hint="List them with `arcsecond api`, add it with `arcsecond api add NAME URL`,"
+                " or choose another with `arcsecond api use NAME`.",
             )
-        self.api_server: str = _url(parser, self.api_name)
-        self.allow_http: bool = _yes(parser, self.api_name, "allow_http")
-        account = _account_section(parser, self.api_name)
-        self.username: str | None = _text(parser, account, "username")
+        self.api_server: str = _url(ini, self.api_name)
+        self.allow_http: bool = _yes(ini, self.api_name, "allow_http")
+        home = _home(ini, self.api_name)
+        self.username: str | None = ini.get(home, "username")
         self._keys = {
             key_type: Secret(text)
             for key_type in KeyType
-            if (text := _key_text(parser, account, key_type))
+            if (text := _key_text(ini, home, key_type))
         }
 
     @property
@@ -201,7 +205,7 @@ class ArcsecondConfig:
             return check_key(key.reveal()) if key else None
         except InputError:
             raise ConfigError(
-                f"{config_file()}: [{self.api_name}]: {key_type.entry} is no key",
+                f"{config_file()}: [{self.api_name}]: {key_type.entries[0]} is no key",
                 hint="Store it again with `arcsecond login`.",
             ) from None
 
@@ -211,16 +215,12 @@ class ArcsecondConfig:
 
 def list_apis() -> list[Api]:
     """Return the known API servers, `cloud` first."""
-    parser = _read()
-    chosen = _chosen(parser)
-    names = [CLOUD, *(n for n in parser.sections() if n != CLOUD and _is_api(parser, n))]
+    ini = _read()
+    chosen = _chosen(ini)
+    names = [CLOUD, *(n for n in ini.sections() if n != CLOUD and _is_api(ini, n))]
     # As it is written: an address that cannot be used is seen here, and does not hide the others.
     return [
-        Api(
-            name,
-            CLOUD_URL if name == CLOUD else str(_text(parser, name, "api_server")),
-            name == chosen,
-        )
+        Api(name, CLOUD_URL if name == CLOUD else str(ini.get(name, _SERVER)), name == chosen)
         for name in names
     ]
 
@@ -235,238 +235,196 @@ def add_api(name: str, url: str, *, allow_http: bool = False) -> Api:
         raise InputError(
             f"cloud is {CLOUD_URL} and cannot be changed", hint="Choose another name for it."
         )
-    if name == _CHOICE[0]:
+    if name in _RESERVED:
         raise InputError(
-            f"{name} is what config.ini calls its own section", hint="Choose another name for it."
+            f"{name} is what config.ini calls a section of its own", hint="Choose another name."
         )
     if not _NAME.fullmatch(name):
         raise InputError(f"{name!r} is no API name: use letters, digits, '-', '_' and '.'")
     url = check_url(url, allow_http=allow_http)
-    parser = _read()
-    if not parser.has_section(name):
-        parser.add_section(name)
-    elif _text(parser, name, "api_server") not in (None, url):
-        _forget(parser, name)
-    parser.set(name, "api_server", url)
-    if url.startswith("http://") and not is_loopback(urlsplit(url).hostname):
-        parser.set(name, "allow_http", "yes")
-    else:
-        parser.remove_option(name, "allow_http")
-    _write(parser)
-    return Api(name, url, name == _chosen(parser))
+    with _editing() as ini:
+        known = ini.get(name, _SERVER)
+        if known is not None and _in_one_form(known) != url:
+            _forget(ini, name)
+        ini.set(name, _SERVER, url)
+        if url.startswith("http://") and not is_loopback(urlsplit(url).hostname):
+            ini.set(name, "allow_http", "yes")
+        else:
+            ini.remove(name, "allow_http")
+        return Api(name, url, name == _chosen(ini))
 
 
 def use_api(name: str) -> Api:
     """Choose the API server that is used when nothing else is said."""
-    parser = _read()
-    _must_be_known(parser, name)
-    section, entry = _CHOICE
-    if not parser.has_section(section):
-        parser.add_section(section)
-    parser.set(section, entry, name)
-    _write(parser)
-    return Api(name, _url(parser, name), chosen=True)
+    with _editing() as ini:
+        _must_be_known(ini, name)
+        ini.set(_OURS, _POINTER, name)
+        return Api(name, _url(ini, name), chosen=True)
 
 
 def remove_api(name: str) -> None:
     """Forget an API server and the keys for it."""
     if name == CLOUD:
         raise InputError("cloud cannot be removed", hint="`arcsecond logout` forgets its keys.")
-    parser = _read()
-    _must_be_known(parser, name)
-    parser.remove_section(name)
-    if _text(parser, *_CHOICE) == name:
-        parser.remove_option(*_CHOICE)
-    _write(parser)
+    with _editing() as ini:
+        _must_be_known(ini, name)
+        ini.remove_section(name)
+        if ini.get(_OURS, _POINTER) == name:
+            ini.remove(_OURS, _POINTER)
 
 
 def store_key(api_name: str, *, username: str, key_type: KeyType, key: Secret) -> None:
     """Keep a verified key; one user's two keys are kept side by side, another user's are dropped."""
-    parser = _read()
-    _must_be_known(parser, api_name)
-    if not parser.has_section(api_name):
-        parser.add_section(api_name)
-    _adopt(parser, _account_section(parser, api_name), api_name)
-    if _text(parser, api_name, "username") != username:
-        _forget(parser, api_name)
-    parser.set(api_name, "username", username)
-    parser.set(api_name, key_type.entry, key.reveal())
-    _write(parser)
+    with _editing() as ini:
+        _must_be_known(ini, api_name)
+        _adopt(ini, _home(ini, api_name), api_name)
+        if ini.get(api_name, "username") != username:
+            _forget(ini, api_name)
+        ini.set(api_name, "username", username)
+        for entry in key_type.entries[1:]:
+            ini.remove(api_name, entry)
+        ini.set(api_name, key_type.entries[0], key.reveal())
 
 
 def drop_keys(api_name: str) -> bool:
     """Forget the keys for an API server, not the server; tell whether there were any."""
-    parser = _read()
-    _must_be_known(parser, api_name)
-    sections = [api_name]
-    if api_name == CLOUD and _is_old_cloud(parser):
-        sections.append(_OLD_CLOUD)
-    had = any(_has_key(parser, section) for section in sections)
-    dropped = [section for section in sections if _forget(parser, section)]
-    if dropped:
-        _write(parser)
-    return had
+    with _editing() as ini:
+        _must_be_known(ini, api_name)
+        sections = [api_name]
+        if api_name == CLOUD and _is_old_cloud(ini):
+            sections.append(_OLD_CLOUD)
+        had = any(_has_key(ini, section) for section in sections)
+        for section in sections:
+            _forget(ini, section)
+        return had
 
 
 def mend_modes() -> None:
     """Close config.ini and its folder to others, with a warning, where they are open."""
-    if os.name == "nt":  # modes mean nothing there; the profile folder's access list protects it
-        return
-    for path, mode in ((config_folder(), 0o700), (_real_path(), 0o600)):
-        try:
-            found = stat.S_IMODE(path.stat().st_mode)
-            # A folder that is not ours alone (/tmp, a home with a web page in it) is left as it is.
-            if found & 0o077 and not found & stat.S_ISVTX and path != Path.home():
-                path.chmod(mode)
-                log.warning("%s was open to others (mode %o): mended to %o", path, found, mode)
-        except FileNotFoundError:
-            continue
-        except PermissionError:
-            log.warning("%s is open to others and belongs to somebody else", path)
+    close_to_others(config_folder(), 0o700)
+    close_to_others(_real_path(), 0o600)
 
 
-def _must_be_known(parser: configparser.RawConfigParser, name: str) -> None:
-    if not _is_api(parser, name):
+def _must_be_known(ini: IniText, name: str) -> None:
+    if not _is_api(ini, name):
         raise InputError(
             f"no API server is known as {name!r}", hint="List them with `arcsecond api`."
         )
 
 
-def _is_api(parser: configparser.RawConfigParser, name: str) -> bool:
-    return name == CLOUD or (name != _CHOICE[0] and _text(parser, name, "api_server") is not None)
+def _is_api(ini: IniText, name: str) -> bool:
+    return name == CLOUD or (name not in _RESERVED and ini.get(name, _SERVER) is not None)
 
 
-def _chosen(parser: configparser.RawConfigParser) -> str:
-    name = _text(parser, *_CHOICE)
-    return name if name and _is_api(parser, name) else CLOUD
+def _chosen(ini: IniText) -> str:
+    return ini.get(_OURS, _POINTER) or CLOUD
 
 
-def _account_section(parser: configparser.RawConfigParser, name: str) -> str:
-    """Return the section with the keys for a server: the cloud's may be in an older client's."""
-    if name == CLOUD and not _has_key(parser, CLOUD) and _is_old_cloud(parser):
-        return _OLD_CLOUD
-    return name
-
-
-def _is_old_cloud(parser: configparser.RawConfigParser) -> bool:
-    """Tell whether `[main]` is the cloud: it could be given another address."""
-    url = _text(parser, _OLD_CLOUD, "api_server")
-    return parser.has_section(_OLD_CLOUD) and (url or CLOUD_URL).rstrip("/") == CLOUD_URL
-
-
-def _has_key(parser: configparser.RawConfigParser, section: str) -> bool:
-    return any(_key_text(parser, section, key_type) for key_type in KeyType)
-
-
-def _key_text(parser: configparser.RawConfigParser, section: str, key_type: KeyType) -> str | None:
-    text = _text(parser, section, key_type.entry)
-    if text is None and key_type is KeyType.ACCESS:
-        text = _text(parser, section, _OLD_ACCESS_KEY)
-    return text
-
-
-def _url(parser: configparser.RawConfigParser, name: str) -> str:
+def _url(ini: IniText, name: str) -> str:
     if name == CLOUD:  # whatever the file says: its keys go nowhere else
         return CLOUD_URL
-    url = _text(parser, name, "api_server") or ""
+    url = ini.get(name, _SERVER) or ""
     try:
-        return check_url(url, allow_http=_yes(parser, name, "allow_http"))
+        return check_url(url, allow_http=_yes(ini, name, "allow_http"))
     except InputError as error:
-        raise ConfigError(f"{config_file()}: [{name}]: {error.message}", hint=error.hint) from None
+        hint = error.hint
+        if url.lower().startswith("http:"):
+            hint = f"If that network can be trusted: `arcsecond api {name} {url} --allow-http`."
+        raise ConfigError(f"{config_file()}: [{name}]: {error.message}", hint=hint) from None
 
 
-def _text(parser: configparser.RawConfigParser, section: str, entry: str) -> str | None:
-    value = parser.get(section, entry, fallback=None)
-    return value.strip() or None if value is not None else None
+def _in_one_form(url: str) -> str:
+    try:
+        return check_url(url, allow_http=True)
+    except InputError:
+        return url
 
 
-def _yes(parser: configparser.RawConfigParser, section: str, entry: str) -> bool:
-    return (_text(parser, section, entry) or "").lower() in ("yes", "true", "on", "1")
+def _key_text(ini: IniText, section: str, key_type: KeyType) -> str | None:
+    return next((text for entry in key_type.entries if (text := ini.get(section, entry))), None)
 
 
-def _adopt(parser: configparser.RawConfigParser, old: str, section: str) -> None:
+def _yes(ini: IniText, section: str, entry: str) -> bool:
+    return (ini.get(section, entry) or "").lower() in ("yes", "true", "on", "1")
+
+
+def _forget(ini: IniText, section: str) -> None:
+    for entry in _of_the_user(ini, section):
+        ini.remove(section, entry)
+
+
+def _of_the_user(ini: IniText, section: str) -> list[str]:
+    return [entry for entry in ini.entries(section) if _OF_THE_USER.fullmatch(entry.lower())]
+
+
+def _home(ini: IniText, api_name: str) -> str:
+    """Return the section with the keys for an API: the cloud's may be in an older client's."""
+    if api_name == CLOUD and not _has_key(ini, CLOUD) and _is_old_cloud(ini):
+        return _OLD_CLOUD
+    return api_name
+
+
+def _is_old_cloud(ini: IniText) -> bool:
+    """Tell whether `[main]` is the cloud, or nothing: it could be given another address."""
+    return _in_one_form(ini.get(_OLD_CLOUD, _SERVER) or CLOUD_URL) == CLOUD_URL
+
+
+def _has_key(ini: IniText, section: str) -> bool:
+    return any(_key_text(ini, section, key_type) for key_type in KeyType)
+
+
+def _adopt(ini: IniText, old: str, section: str) -> None:
     """Copy the user and the keys of an older client's section, which stays as it is."""
-    if old == section:
-        return
-    for entry, value in parser.items(old):
-        if _OF_THE_USER.fullmatch(entry):
-            parser.set(section, entry, value)
+    if old != section:
+        for entry in _of_the_user(ini, old):
+            ini.set(section, entry, ini.get(old, entry) or "")
 
 
-def _forget(parser: configparser.RawConfigParser, section: str) -> bool:
-    """Drop the entries of the user; tell whether there were any."""
-    entries = parser.options(section) if parser.has_section(section) else []
-    found = [entry for entry in entries if _OF_THE_USER.fullmatch(entry)]
-    for entry in found:
-        parser.remove_option(section, entry)
-    return bool(found)
-
-
-def _new_parser() -> configparser.RawConfigParser:
-    # No section lends its entries to the others, no entry changes its spelling or is interpolated.
-    parser = configparser.RawConfigParser(default_section="\0", strict=False)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]  # as the documentation does it
-    return parser
-
-
-def _read() -> configparser.RawConfigParser:
-    parser = _new_parser()
+def _read() -> IniText:
     path = config_file()
     try:
-        parser.read_string(path.read_text(encoding="utf-8-sig"))
+        content = path.read_bytes()
+        text = content.decode("utf-8-sig")
     except FileNotFoundError:
-        pass
+        return IniText("")
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    except configparser.Error as error:
-        # Not the parser's own words, and no cause: they quote the line, and it may hold a key.
-        line = getattr(error, "lineno", None) or next(
-            (number for number, _ in getattr(error, "errors", ())), None
-        )
-        where = f", line {line}" if line else ""
-        raise ConfigError(
-            f"{path}{where}: this is no INI file", hint="Mend or remove it."
-        ) from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path} is no UTF-8 text", hint="Mend or remove it.") from None
-    return parser
-
-
-def _write(parser: configparser.RawConfigParser) -> None:
-    path = _real_path()
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}, line {line}: this is no UTF-8 text", hint=_MEND) from None
     try:
-        config_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-        mend_modes()
-        _replace(path, parser)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
+        return IniText(text.replace("\r\n", "\n"))
+    except NoIniError as error:
+        raise ConfigError(
+            f"{path}, line {error.line}: this is neither [section] nor entry = value",
+            hint=_MEND,
+        ) from None
+
+
+@contextmanager
+def _editing() -> Iterator[IniText]:
+    """Give the file's text to be changed, and put the changed one in its place.
+
+    One process at a time: a second login does not undo the first. Nothing is written when the
+    block raises, or changes nothing.
+    """
+    path = _real_path()
+    with alone_in(path.parent) as is_alone:
+        ini = _read()
+        before = str(ini)
+        yield ini
+        if str(ini) == before:
+            return
+        try:
+            config_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+            mend_modes()
+            if is_alone:
+                remove_leftovers(path.parent)
+            replace(path, str(ini))
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _real_path() -> Path:
     # A file that is a link elsewhere stays one: what it points at is replaced.
     return Path(os.path.realpath(config_file()))
-
-
-def _replace(path: Path, parser: configparser.RawConfigParser) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=".config-", suffix=".ini", dir=path.parent)  # 0600
-    aside = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            parser.write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-    _fsync_folder(path.parent)
-
-
-def _fsync_folder(folder: Path) -> None:
-    if os.name == "nt":  # a folder cannot be opened there
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

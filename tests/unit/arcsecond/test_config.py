@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import pickle
 import stat
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -144,7 +146,7 @@ def test_a_link_to_a_file_elsewhere_stays_one(tmp_path: Path) -> None:
     config.use_api("local")
 
     assert path.is_symlink()
-    assert "[cli]\napi = local" in elsewhere.read_text()
+    assert elsewhere.read_text().endswith("[cli]\napi = local\n")
 
 
 def test_a_file_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
@@ -293,8 +295,7 @@ def test_a_new_login_keeps_the_other_key_of_an_older_client() -> None:
 
     assert ArcsecondConfig().upload_key == Secret("new")
     assert ArcsecondConfig().access_key == Secret("ac-cess")
-    kept = OF_OLDER_CLIENTS.replace("shared:", "shared = ")  # the same to every INI reader
-    assert path.read_text().startswith(kept)
+    assert path.read_text().startswith(OF_OLDER_CLIENTS)
 
 
 def test_a_login_of_another_user_leaves_nothing_of_the_one_before() -> None:
@@ -321,19 +322,10 @@ def test_the_choice_is_the_one_that_published_clients_make() -> None:
     assert ArcsecondConfig().api_name == "local"
     config.use_api("cloud")
     assert ArcsecondConfig().api_name == "cloud"
-    assert path.read_text().endswith("[cli]\napi = cloud\nother = kept\n\n")
+    assert path.read_text().endswith("[cli]\napi = cloud\nother = kept\n")
     config.use_api("local")
     config.remove_api("local")
-    assert path.read_text().endswith("[cli]\nother = kept\n\n")
-
-
-def test_a_choice_of_what_is_not_known_is_the_cloud() -> None:
-    write(PUBLISHED + "\n[cli]\napi = elsewhere\napi_server = http://127.0.0.1:1\n")
-
-    assert ArcsecondConfig().api_name == "cloud"
-    assert [api.name for api in config.list_apis()] == ["cloud", "local"]
-    with pytest.raises(InputError, match="its own section"):
-        config.add_api("cli", "http://127.0.0.1:1")
+    assert path.read_text().endswith("[cli]\nother = kept\n")
 
 
 @pytest.mark.parametrize("name", ["", "a b", "-a", "ü", "a]", "x" * 65, "a\nb"])
@@ -458,3 +450,179 @@ def test_what_is_unknown_is_named() -> None:
     ):
         with pytest.raises(ArcsecondError, match="'nowhere'"):
             ask()
+
+
+# --- files of the published clients -------------------------------------------------------------
+
+RELEASE_3_2 = """\
+[main]
+username = ludwig
+access_key = ac-cess
+membership__rehearsal = admin
+
+[dome]
+api_server = http://127.0.0.1:8765
+upload_key = up-load
+username = stargazer
+
+"""
+"""As the early releases of 3 write it: the cloud is `main`, and it has no address."""
+
+RELEASE_4_5 = """\
+[cli]
+api = dome
+local_install_dir = /srv/arcsecond
+
+[cloud]
+username = ludwig
+upload_key = up-load
+secret_key = for-the-container
+
+[dome]
+api_server = https://dome.example.org/
+username = stargazer
+access_key = ac-cess
+
+"""
+
+
+def test_the_cloud_of_early_releases_needs_no_new_login() -> None:
+    write(RELEASE_3_2)
+
+    assert ArcsecondConfig().username == "ludwig"
+    assert ArcsecondConfig().access_key == Secret("ac-cess")
+    assert ArcsecondConfig("dome").upload_key == Secret("up-load")
+    assert [api.name for api in config.list_apis()] == ["cloud", "dome"]
+
+
+def test_an_access_key_under_its_earlier_name_is_read_and_replaced() -> None:
+    path = write("[cloud]\nusername = ludwig\napi_key = old\n")
+    assert ArcsecondConfig().access_key == Secret("old")
+
+    config.store_key("cloud", username="ludwig", key_type=KeyType.ACCESS, key=Secret("new"))
+
+    assert ArcsecondConfig().access_key == Secret("new")
+    assert "old" not in path.read_text()
+
+
+def test_the_server_that_a_published_client_chose_stays_chosen() -> None:
+    path = write(RELEASE_4_5)
+
+    assert ArcsecondConfig().api_name == "dome"
+    assert ArcsecondConfig().access_key == Secret("ac-cess")
+    assert [(api.name, api.chosen) for api in config.list_apis()] == [
+        ("cloud", False),
+        ("dome", True),
+    ]
+
+    config.use_api("cloud")
+    assert path.read_text() == RELEASE_4_5.replace("api = dome", "api = cloud")
+
+
+def test_an_address_that_a_published_client_wrote_is_the_same_without_its_slash() -> None:
+    write(RELEASE_4_5)
+
+    config.add_api("dome", "https://dome.example.org/")
+
+    assert ArcsecondConfig("dome").access_key == Secret("ac-cess")
+
+
+def test_a_chosen_server_that_is_gone_is_named_and_another_can_be_chosen() -> None:
+    write(RELEASE_4_5.replace("api = dome", "api = roof"))
+
+    with pytest.raises(ConfigError, match=r"'roof' \(named by \[cli\] in ") as caught:
+        ArcsecondConfig()
+    assert "arcsecond api use NAME" in str(caught.value.hint)
+
+    config.use_api("dome")
+    assert ArcsecondConfig().api_name == "dome"
+
+
+@pytest.mark.parametrize("name", ["cli", "DEFAULT"])
+def test_a_section_of_the_published_clients_is_no_server(name: str) -> None:
+    with pytest.raises(InputError):
+        config.add_api(name, "https://dome.example.org")
+
+
+def test_comments_stay_where_they_are() -> None:
+    text = "# of the dome\n[dome]\napi_server = http://127.0.0.1:1  \n; my own\nusername = u\n"
+    path = write(text)
+
+    config.store_key("dome", username="u", key_type=KeyType.UPLOAD, key=Secret("k"))
+
+    assert path.read_text() == f"{text}upload_key = k\n"
+
+
+def test_what_changes_nothing_writes_nothing() -> None:
+    path = write(RELEASE_4_5)
+    before = path.stat()
+
+    config.use_api("dome")
+    assert config.drop_keys("dome")
+    after = path.stat()
+    assert not config.drop_keys("dome")
+
+    assert after.st_ino != before.st_ino
+    assert path.stat().st_ino == after.st_ino
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_save() -> None:
+    """A process is killed amid its save, when the key is in a file beside config.ini."""
+    path = write(RELEASE_4_5)
+    code = (
+        "import os, signal, arcsecond.private_file as p\n"
+        "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "from arcsecond.config import *\n"
+        "store_key('cloud', username='u', key_type=KeyType.UPLOAD, key=Secret('left-over'))\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)
+    (left,) = [p for p in path.parent.iterdir() if p != path]
+    assert "left-over" in left.read_text()
+
+    config.use_api("cloud")
+
+    assert [p.name for p in path.parent.iterdir()] == ["config.ini"]
+
+
+def test_two_processes_that_save_at_once_undo_nothing() -> None:
+    write(RELEASE_4_5)
+    code = (
+        "import sys; from arcsecond.config import add_api\n"
+        "for n in range(20): add_api(f'{sys.argv[1]}{n}', 'http://127.0.0.1:1')\n"
+    )
+    both = [subprocess.Popen([sys.executable, "-c", code, name]) for name in ("a", "b")]
+
+    assert [process.wait() for process in both] == [0, 0]
+    assert len(config.list_apis()) == 2 + 2 * 20
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"upload_key = k\n", 1),
+        (b"[cloud]\n\nthe words\n", 3),
+        (b"[cloud]\n# \xe9\n", 2),
+        (bytes(400), 1),
+    ],
+)
+def test_a_damaged_file_is_named_with_its_line(content: bytes, line: int) -> None:
+    path = write("")
+    path.write_bytes(content)
+
+    for ask in (ArcsecondConfig, lambda: config.use_api("cloud")):
+        with pytest.raises(ConfigError) as caught:
+            ask()
+        assert str(caught.value).startswith(f"{path}, line {line}: ")
+        assert caught.value.hint
+    assert path.read_bytes() == content
+
+
+def test_plain_http_that_a_published_client_took_says_how_to_keep_it() -> None:
+    write("[dome]\napi_server = http://192.168.1.5:8000\nusername = u\nupload_key = k\n")
+
+    with pytest.raises(ConfigError) as caught:
+        ArcsecondConfig("dome")
+    assert "arcsecond api dome http://192.168.1.5:8000 --allow-http" in str(caught.value.hint)
+
+    config.add_api("dome", "http://192.168.1.5:8000", allow_http=True)
+    assert ArcsecondConfig("dome").upload_key == Secret("k")
