@@ -86,9 +86,9 @@ class Ground:
         if look.identity is not None and look.identity != self._identity:
             if self._identity is not None:
                 self._log.warning("watch.taken_over", text="another folder is at its place now")
-            self._identity = look.identity
-            self._on_identity(look.identity)
             self._has_arrived = False
+            self._on_identity(look.identity)
+            self._identity = look.identity  # last: what could not be told is told at the next look
         if self._has_arrived:
             return Footing.SAME
         self._arrive()
