@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 
     from arcsecond.config import Secret
 
-NO_ANSWER = "a web page or a proxy's words, not an answer of Arcsecond"
-"""What content is that is no JSON."""
+NO_ANSWER = "the server, or a proxy before it, answered with a page"
+"""What is said of content that is no JSON."""
+TOO_LARGE = "the server, or a proxy before it, takes no file of this size"
+"""What is said of a 413 that has no words of its own."""
 
 _LONGEST_WORDS = 300
 _LONGEST_READ = 20_000
+_PAGE = re.compile(r"<\s*(!doctype|/?(html|head|body|title|h1|p|div|span|pre|br|script)\b)", re.I)
 _UNNAMED = ("detail", "non_field_errors")
 
 
@@ -100,15 +103,13 @@ class Answer:
         is_json, value = self._parsed()
         if is_json and (words := "; ".join(_words_of(value))):
             return words
+        if self.http_status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return f"{status}: {TOO_LARGE}"
         kind = self.headers.get("Content-Type", "")
         if kind.startswith("text/plain") and b"<" not in self.content:
             text = self.content[: 4 * _LONGEST_WORDS].decode("utf-8", "replace").strip()
-            status = f"{status}: {text}" if text else status
-        elif self.content and not is_json:
-            status = f"{status} ({NO_ANSWER})"
-        if self.http_status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            status += ": larger than the server, or a proxy in front of it, accepts"
-        return status
+            return f"{status}: {text}" if text else status
+        return f"{status}: {NO_ANSWER}" if self.content and not is_json else status
 
 
 def status_line(http_status: int) -> str:
@@ -120,16 +121,23 @@ def status_line(http_status: int) -> str:
 
 
 def _words_of(value: object, name: str = "") -> list[str]:
-    """Return the words in an error answer, `detail` first, every other with its field's name."""
+    """Return the words in an error answer, `detail` first, every other with its field's name.
+
+    A field within a field is named by both: `coordinates.latitude: A valid number is required.`
+    """
     if isinstance(value, dict):
         by_detail = sorted(value.items(), key=lambda pair: pair[0] != "detail")
         return [
             words
             for key, item in by_detail
-            for words in _words_of(item, name if key in _UNNAMED else str(key))
+            for words in _words_of(item, name if key in _UNNAMED else f"{name}.{key}".lstrip("."))
         ]
     if isinstance(value, list):
+        if any(isinstance(item, dict) for item in value):  # one for each object that was sent
+            return [words for item in value for words in _words_of(item, name)]
         text = " ".join(words for item in value for words in _words_of(item))
+    elif isinstance(value, str):
+        text = "a page" if _PAGE.search(value) else value
     else:
         text = "" if value is None or isinstance(value, bool) else str(value)
     if not text:

@@ -52,6 +52,7 @@ class Resource:
     def __init__(self, ask: Ask, path: str) -> None:
         self._ask = ask
         self.path = path
+        self.name = path.rstrip("/")
 
     def pages(self, **filters: object) -> Iterator[list[JSONObject]]:
         """Yield every page of the listing; the next one is followed on the same origin only."""
@@ -59,14 +60,14 @@ class Resource:
         answer = self._ask("GET", self.path, params=params)
         seen = {answer.url}
         while True:
-            objects, following = _page(answer, self.path)
+            objects, following = _page(answer, self.name)
             yield objects
             if following is None:
                 return
             answer = self._ask("GET", following)
             if answer.url in seen:
                 raise UnclearAnswerError(
-                    f"{self.path}: the pages of this listing go in circles",
+                    f"{self.name}: the pages of this listing go in circles",
                     status=answer.http_status,
                 )
             seen.add(answer.url)
@@ -81,7 +82,7 @@ class Resource:
 
     def create(self, *, json: Mapping[str, object]) -> JSONObject:
         """Create an object and return it as the server made it; empty when it did not show it."""
-        return _one(self._ask("POST", self.path, json=dict(json)), self.path, may_be_empty=True)
+        return _one(self._ask("POST", self.path, json=dict(json)), self.name, may_be_empty=True)
 
     def update(self, identifier: object, *, json: Mapping[str, object]) -> JSONObject:
         """Change some fields of an object; return it, or nothing when the server did not show it."""
@@ -160,19 +161,26 @@ def answer_error(answer: Answer, subject: str) -> AnswerError:
             hint="Look at the API address with `arcsecond api`.",
         )
     return AnswerError(
-        f"{subject}: {words}", status=status, words=words, hint=_HINTS.get(status) or _hint(status)
+        f"{subject}: {words}", status=status, words=words, hint=_HINTS.get(status) or _hint(answer)
     )
 
 
 _HINTS: dict[int, str] = {
     HTTPStatus.UNAUTHORIZED: "The key is not accepted: store another with `arcsecond login`.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Ask whoever runs the server to allow larger files"
+    " (nginx: client_max_body_size).",
     HTTPStatus.FORBIDDEN: "An upload key may only read and upload; see `arcsecond login --type access`.",
 }
 
 
-def _hint(status: int) -> str | None:
+def _hint(answer: Answer) -> str | None:
+    status = answer.http_status
     if status >= _SERVER_FAULT or status == HTTPStatus.TOO_MANY_REQUESTS:
         return "The server is in trouble or busy: try again later."
+    if status == HTTPStatus.NOT_FOUND and _is_page(answer):
+        return (
+            "Is the API address right (`arcsecond api`)? A server of another version may lack this."
+        )
     return None
 
 

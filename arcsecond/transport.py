@@ -12,11 +12,9 @@ A `Transport` keeps one connection alive and belongs to one thread; only `cancel
 
 from __future__ import annotations
 
-import http.client
 import json as jsonlib
 import os
 import re
-import socket
 import ssl
 import time
 from dataclasses import dataclass
@@ -29,7 +27,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
-from urllib3.exceptions import HTTPError, LocationValueError, NameResolutionError
+from urllib3.exceptions import HTTPError, LocationValueError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from arcsecond.answer import Answer, status_line
@@ -44,12 +42,13 @@ from arcsecond.errors import (
     TransportError,
     UnclearAnswerError,
 )
-from arcsecond.pace import TrickleError
+from arcsecond.reasons import reason_of
+from arcsecond.server_clock import ServerClock
 from arcsecond.version import __version__
 from arcsecond.wire import BodyUnreadableError, Pool, TLSPool, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from urllib3 import PoolManager
 
@@ -111,6 +110,7 @@ class Transport:
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._wire = Wire(read_s=timeouts.read_s, idle_s=timeouts.idle_s)
         self._timeouts = timeouts
+        self._server_clock = ServerClock()
         self._adapter = _Adapter(
             self._wire,
             self._origin,
@@ -129,6 +129,11 @@ class Transport:
     def bytes_moved(self) -> int:
         """Bytes of bodies that the kernel took so far; grows while one is being sent."""
         return self._wire.bytes_moved
+
+    @property
+    def clock_difference(self) -> str | None:
+        """How far this computer's clock is from the server's, in words, where it is over a minute."""
+        return self._server_clock.difference()
 
     def request(
         self,
@@ -180,10 +185,13 @@ class Transport:
             limit=longest_answer_bytes,
             on_content=on_content,
         )
+        self._server_clock.heard(answer.server_date)
         self._tell(
             f"< {status_line(answer.http_status)}, {len(answer.content)} bytes"
             f" in {time.monotonic() - started:.3f} s"
         )
+        if difference := self.clock_difference:
+            self._tell(f"! this computer's clock is {difference} the server's")
         return answer
 
     def cancel(self) -> None:
@@ -284,11 +292,21 @@ class Transport:
                 f"{self._host}: this address, or the proxy's, cannot be used",
                 hint="Look at `arcsecond api` and at the proxy settings.",
             )
-        reason = _reason(foreign, self._timeouts, wire)
+        timeouts = self._timeouts
+        reason = reason_of(
+            foreign,
+            wire,
+            connect_s=timeouts.connect_s,
+            read_s=timeouts.read_s,
+            clock=self._server_clock,
+        )
         if wire.bytes_out == 0:
-            return NotReachedError(f"{self._host} could not be reached: {reason}")
+            return NotReachedError(
+                f"{self._host} could not be reached: {reason.words}", hint=reason.hint
+            )
         return BrokenError(
-            f"{self._host}: the connection broke: {reason}",
+            f"{self._host}: the connection broke: {reason.words}",
+            hint=reason.hint,
             bytes_sent=wire.body_bytes,
             body_complete=wire.body_complete,
         )
@@ -421,14 +439,18 @@ class _Adapter(HTTPAdapter):
         return pool
 
 
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+"""The variables of the environment that name certificates to trust; the first that is set wins."""
+
+
 def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
     """Return a context that verifies by `ca_bundle`, the environment's bundle, or requests' own."""
-    bundle = (
-        ca_bundle
-        or os.environ.get("REQUESTS_CA_BUNDLE")
-        or os.environ.get("CURL_CA_BUNDLE")
-        or DEFAULT_CA_BUNDLE_PATH
+    named_by, bundle = next(
+        ((name, value) for name in CA_VARIABLES if (value := os.environ.get(name))),
+        ("", DEFAULT_CA_BUNDLE_PATH),
     )
+    if ca_bundle:
+        named_by, bundle = "ca_bundle", ca_bundle
     context = create_urllib3_context()
     try:
         if os.path.isdir(bundle):  # noqa: PTH112  # a str from the environment
@@ -436,9 +458,11 @@ def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
         else:
             context.load_verify_locations(cafile=bundle)
     except OSError as error:  # an ssl.SSLError is one
+        by = f" (named by {named_by})" if named_by else ""
+        why = "it holds no certificates" if isinstance(error, ssl.SSLError) else error.strerror
         raise ConfigError(
-            f"the CA bundle {bundle} cannot be used: {error.strerror or 'no certificates'}",
-            hint="Look at the setting ca_bundle and at REQUESTS_CA_BUNDLE.",
+            f"the CA bundle {bundle}{by} cannot be used: {why}",
+            hint=f"It is a file of certificates in PEM format; see {', '.join(CA_VARIABLES)}.",
         ) from None
     return context
 
@@ -461,70 +485,6 @@ def _proxy_for(origin: str, proxy: str | None) -> str | None:
             hint="Look at the setting proxy and at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY.",
         )
     return proxy
-
-
-_REASONS: Mapping[type[BaseException], str] = {
-    NameResolutionError: "no such host, or no name server",
-    socket.gaierror: "no such host, or no name server",
-    requests.exceptions.ChunkedEncodingError: "the answer was cut short",
-    requests.exceptions.ContentDecodingError: "the answer cannot be decompressed",
-    http.client.IncompleteRead: "the answer was cut short",
-    http.client.RemoteDisconnected: "closed without an answer",
-    http.client.HTTPException: "what came back is no HTTP",
-}
-
-
-_NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
-"""OpenSSL's words for a server of plain http on the port of an https address."""
-
-
-def _reason(foreign: BaseException, timeouts: Timeouts, wire: Wire) -> str:
-    """Return why, in words that hold no URL, no query and no credentials."""
-    causes = list(_causes(foreign))
-    via = "the proxy: " if any("ProxyError" in type(c).__name__ for c in causes) else ""
-    for cause in reversed(causes):
-        if words := _words_of_cause(cause, timeouts, wire):
-            return via + words
-    return via + type(foreign).__name__
-
-
-def _words_of_cause(cause: BaseException, timeouts: Timeouts, wire: Wire) -> str | None:
-    if isinstance(cause, TrickleError):
-        return str(cause)
-    if isinstance(cause, TimeoutError | requests.Timeout):
-        if wire.bytes_out == 0:
-            return f"no connection within {timeouts.connect_s:g} s"
-        missed = "nothing answered" if wire.body_complete else "no byte taken"
-        return f"{missed} within {timeouts.read_s:g} s"
-    for kind, words in _REASONS.items():
-        if isinstance(cause, kind):
-            return words
-    return _words_of_os_error(cause) if isinstance(cause, OSError) else None
-
-
-def _words_of_os_error(cause: OSError) -> str | None:
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({cause.verify_message})"
-    if isinstance(cause, ssl.SSLError):
-        if cause.reason in _NO_TLS:
-            return "TLS failed: what answers there speaks no TLS"
-        return f"TLS failed ({cause.reason or 'closed without a word'})"
-    if str(cause).startswith("Tunnel connection failed"):
-        return str(cause)
-    return os.strerror(cause.errno) if cause.errno else None
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what lies within it: requests and urllib3 put causes into `args`."""
-    seen: set[int] = set()
-    waiting: list[object] = [error]
-    while waiting:
-        found = waiting.pop(0)
-        if not isinstance(found, BaseException) or id(found) in seen:
-            continue
-        seen.add(id(found))
-        yield found
-        waiting += [*found.args, getattr(found, "reason", None), found.__cause__]
 
 
 def _origin_of(url: str) -> tuple[SplitResult, tuple[str, str, int]]:

@@ -79,7 +79,7 @@ def test_a_captive_portal_holds_the_link(home: Home, sandbox: Sandbox, tmp_path:
     """
     folder = _watched(home, tmp_path)
     pages: dict[str, dict[str, Any]] = {
-        "not an answer of Arcsecond": {"status": 200, **PAGE},
+        "answered with a page": {"status": 200, **PAGE},
         "511 Network Authentication Required": {"status": 511, **PAGE},
         "login.example": {"status": 302, "headers": {"Location": "https://login.example/?from=x"}},
     }

@@ -53,7 +53,7 @@ def test_what_the_server_will_not_take_is_an_error_in_its_words(
     """
     (folder,) = _watched(home, tmp_path, "dome")
     refusals: dict[str, tuple[dict[str, Any], str]] = {
-        "413": ({"status": 413, **PAGE}, "larger than the server"),
+        "413": ({"status": 413, **PAGE}, "takes no file of this size"),
         "415": ({"status": 415, **PAGE}, "415 Unsupported Media Type"),
         "400": ({"status": 400, "body": {"file": ["No picture."]}}, "file: No picture."),
         "422": ({"status": 422, "body": {"detail": "Bad header."}}, "Bad header."),

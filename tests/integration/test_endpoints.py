@@ -193,11 +193,13 @@ def test_a_captive_portal_deletes_nothing(script: Script, api: ArcsecondAPI) -> 
 @pytest.mark.parametrize(
     "refusal",
     [
-        (400, {"name": ["Too long."]}, "datasets/: name: Too long.", ""),
-        (401, {"detail": "Invalid key."}, "datasets/: Invalid key.", "arcsecond login"),
-        (403, {"detail": "Not allowed."}, "datasets/: Not allowed.", "upload key"),
-        (404, {"detail": "Not found."}, "datasets/: Not found.", ""),
-        (503, b"<h1>x</h1>", "datasets/: 503 Service Unavailable", "try again later"),
+        (400, {"name": ["Too long."]}, "datasets: name: Too long.", ""),
+        (401, {"detail": "Invalid key."}, "datasets: Invalid key.", "arcsecond login"),
+        (403, {"detail": "Not allowed."}, "datasets: Not allowed.", "upload key"),
+        (404, {"detail": "Not found."}, "datasets: Not found.", ""),
+        (404, b"<h1>x</h1>", "datasets: 404 Not Found: the server, or a proxy", "API address"),
+        (413, b"<h1>x</h1>", "datasets: 413 ", "whoever runs the server"),
+        (503, b"<h1>x</h1>", "datasets: 503 Service Unavailable", "try again later"),
     ],
 )
 def test_a_refusal_says_what_and_what_to_do(

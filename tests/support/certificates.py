@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import trustme
@@ -28,6 +28,26 @@ class Authority:
         """Return a certificate whose time is over."""
         over = datetime(2020, 1, 1, tzinfo=UTC)
         return _served(self._authority.issue_cert("127.0.0.1", not_after=over))
+
+    def not_yet_valid(self) -> ssl.SSLContext:
+        """Return a certificate whose time has not come."""
+        begin = datetime(2090, 1, 1, tzinfo=UTC)
+        return _served(
+            self._authority.issue_cert(
+                "127.0.0.1", not_before=begin, not_after=begin + timedelta(days=90)
+            )
+        )
+
+    def valid_for(self, *, days_ago: int, days_on: int) -> ssl.SSLContext:
+        """Return a certificate that is good from so many days ago until so many days from now."""
+        now = datetime.now(UTC)
+        return _served(
+            self._authority.issue_cert(
+                "127.0.0.1",
+                not_before=now - timedelta(days=days_ago),
+                not_after=now + timedelta(days=days_on),
+            )
+        )
 
     def of_another_host(self) -> ssl.SSLContext:
         """Return a good certificate of another host."""

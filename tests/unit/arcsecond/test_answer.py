@@ -48,7 +48,13 @@ def answer(
         ({"name": "Too long.", "tags": ["A.", "B."]}, "name: Too long.; tags: A. B."),
         ({"non_field_errors": ["Bad."]}, "Bad."),
         ({"status": 4, "detail": "Detail first."}, "Detail first.; status: 4"),
-        ({"file": {"name": ["Taken."]}}, "name: Taken."),
+        ({"file": {"name": ["Taken."]}}, "file.name: Taken."),
+        ({"coordinates": {"non_field_errors": ["Bad."]}}, "coordinates: Bad."),
+        ({"tags": {"3": ["Not a valid string."]}}, "tags.3: Not a valid string."),
+        ([{}, {"name": ["Taken."]}, {"tags": ["A.", "B."]}], "name: Taken.; tags: A. B."),
+        ({"targets": [{"name": ["Taken."]}]}, "targets.name: Taken."),
+        ({"detail": "<h1>Server Error (500)</h1>"}, "a page"),
+        ({"name": ["M31 < M33 is no name."]}, "name: M31 < M33 is no name."),
         (["One.", "Two."], "One. Two."),
         ("Just words.", "Just words."),
         ({"detail": "two\nlines\x1b[31m\x00 and\tmore"}, "two lines [31m and more"),
@@ -65,7 +71,7 @@ def test_the_words_come_field_by_field(content: object, words: str) -> None:
 def test_a_web_page_is_never_shown() -> None:
     words = answer(502, HTML, {"Content-Type": "text/html"}).words()
 
-    assert words == "502 Bad Gateway (a web page or a proxy's words, not an answer of Arcsecond)"
+    assert words == "502 Bad Gateway: the server, or a proxy before it, answered with a page"
 
 
 def test_plain_words_of_a_proxy_are_shown() -> None:
@@ -78,7 +84,13 @@ def test_too_large_is_explained() -> None:
     words = answer(413, HTML, {"Content-Type": "text/html"}).words()
 
     assert words.startswith("413 Request Entity Too Large")
-    assert words.endswith("larger than the server, or a proxy in front of it, accepts")
+    assert words.endswith(": the server, or a proxy before it, takes no file of this size")
+
+
+def test_a_server_that_says_itself_what_is_too_large_is_quoted() -> None:
+    words = answer(413, {"detail": "At most 2 GB."}).words()
+
+    assert words == "At most 2 GB."
 
 
 def test_an_unknown_status_has_no_phrase() -> None:
