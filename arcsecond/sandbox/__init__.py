@@ -8,9 +8,11 @@ daemon imports it, and it imports nothing of them. Start it with `arcsecond sand
     exchange.py     one request: what was asked, how its body is read, how it may be cut
     routes.py       paths and the views that answer them
     accounts.py     keys, portals, roles, and the views that tell of them
+    members.py      who is in a portal
     datasets.py     datasets
     resources.py    the objects that are stored as they come: telescopes, night logs …
     datafiles.py    data files: uploaded, listed, found, tagged, deleted
+    bodies.py       the fields of a request, as JSON or as a form
     forms.py        multipart forms, streamed to disk
     pages.py        listings, bare or in pages
     answers.py      JSON, errors by field, HTML pages

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from arcsecond.sandbox.answers import NOT_FOUND, REQUIRED, RefusedError, json_answer
+from arcsecond.sandbox.bodies import read_fields
 from arcsecond.sandbox.pages import listing
 from arcsecond.sandbox.routes import NOTHING, Route
 from arcsecond.sandbox.values import PERSONAL
@@ -17,20 +18,21 @@ if TYPE_CHECKING:
     from arcsecond.sandbox.exchange import Exchange, Key
     from arcsecond.sandbox.values import Account
 
-ROLES = ("guest", "member", "admin", "superadmin")
+ROLES = ("guest", "member", "admin", "superadmin", "owner")
+"""What a role may, those before it may not all; a server has either of the last two."""
 _FORBIDDEN = "You do not have permission to perform this action."
 
 
 def check_rights(exchange: Exchange, key: Key, route: Route) -> None:
     """Refuse what this key, or this role in the portal, may not do; raises RefusedError."""
-    if key.is_upload_key and exchange.method not in route.upload_key:
+    if key.is_upload_key and exchange.verb not in route.upload_key:
         raise RefusedError(HTTPStatus.FORBIDDEN, _FORBIDDEN)
     if exchange.portal == PERSONAL:
         return
     if exchange.store.object("organisations", PERSONAL, exchange.portal) is None:
         raise RefusedError(HTTPStatus.NOT_FOUND, NOT_FOUND)
     role = role_in(exchange, key.account, exchange.portal)
-    needed = {"GET": "guest", "DELETE": "admin"}.get(exchange.method, "member")
+    needed = {"GET": "guest", "DELETE": "admin"}.get(exchange.verb, route.writer)
     if role is None or ROLES.index(role) < ROLES.index(needed):
         raise RefusedError(HTTPStatus.FORBIDDEN, _FORBIDDEN)
 
@@ -63,8 +65,28 @@ async def verify_key_in_portal(exchange: Exchange) -> Response:
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
+async def make_token(exchange: Exchange) -> Response:
+    """Log in as the web site does, and clients before 3.0: the password is the access key."""
+    asked = await read_fields(exchange)
+    missing = {name: [REQUIRED] for name in ("username", "password") if not asked.get(name)}
+    if missing:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, missing)
+    for account in exchange.store.accounts():
+        if str(asked["username"]) in (account.username, account.email) and hmac.compare_digest(
+            str(asked["password"]).encode(), account.access_key.encode()
+        ):
+            return json_answer({"token": token_of(account)})
+    words = "Unable to log in with provided credentials."
+    raise RefusedError(HTTPStatus.BAD_REQUEST, {"non_field_errors": [words]})
+
+
+def token_of(account: Account) -> str:
+    """Return what `Authorization: Token …` holds for an account: as long valid as its access key."""
+    return hmac.new(account.access_key.encode(), b"token", "sha1").hexdigest()
+
+
 async def _verified(exchange: Exchange, needed: tuple[str, ...]) -> tuple[Account, dict[str, str]]:
-    asked = await exchange.json()
+    asked = await read_fields(exchange)
     missing = {
         name: [REQUIRED]
         for name in needed
@@ -88,7 +110,7 @@ async def list_profiles(exchange: Exchange) -> Response:
 
 async def read_profile(exchange: Exchange, username: str) -> Response:
     """Show a profile with its memberships."""
-    return json_answer(_profile(exchange, _account(exchange, username)))
+    return json_answer(_profile(exchange, find_account(exchange, username)))
 
 
 async def read_access_key(exchange: Exchange, username: str) -> Response:
@@ -101,21 +123,8 @@ async def read_upload_key(exchange: Exchange, username: str) -> Response:
     return json_answer({"upload_key": _own(exchange, username).upload_key})
 
 
-async def list_members(exchange: Exchange) -> Response:
-    """List who is in the portal."""
-    members = exchange.store.memberships(portal=exchange.portal)
-    return listing(exchange, [_member(exchange, member) for member in members])
-
-
-async def read_member(exchange: Exchange, pk: str) -> Response:
-    """Show one membership of the portal."""
-    for member in exchange.store.memberships(portal=exchange.portal):
-        if str(member["pk"]) == pk:
-            return json_answer(_member(exchange, member))
-    raise RefusedError(HTTPStatus.NOT_FOUND, NOT_FOUND)
-
-
-def _account(exchange: Exchange, username: str) -> Account:
+def find_account(exchange: Exchange, username: str) -> Account:
+    """Return an account; raises RefusedError where there is none of that name."""
     for account in exchange.store.accounts():
         if account.username == username:
             return account
@@ -123,7 +132,7 @@ def _account(exchange: Exchange, username: str) -> Account:
 
 
 def _own(exchange: Exchange, username: str) -> Account:
-    account = _account(exchange, username)
+    account = find_account(exchange, username)
     if exchange.key is None or exchange.key.account.username != username:
         raise RefusedError(HTTPStatus.FORBIDDEN, _FORBIDDEN)
     return account
@@ -148,28 +157,13 @@ def _profile(exchange: Exchange, account: Account) -> dict[str, Any]:
     }
 
 
-def _member(exchange: Exchange, member: dict[str, Any]) -> dict[str, Any]:
-    account = _account(exchange, member["username"])
-    return {
-        "pk": member["pk"],
-        "role": member["role"],
-        "date_joined": member["joined"],
-        "organisation": exchange.store.object("organisations", PERSONAL, member["portal"]),
-        "username": account.username,
-        "email": account.email,
-        "first_name": account.profile.get("first_name", ""),
-        "last_name": account.profile.get("last_name", ""),
-    }
-
-
 ROUTES = (
     Route("/", {"GET": root}, open=True),
+    Route("/auth/token/", {"POST": make_token}, open=True),
     Route("/auth/key/verify/", {"POST": verify_key}, open=True),
     Route("/auth/key/verify-organisation/", {"POST": verify_key_in_portal}, open=True),
     Route("/profiles/", {"GET": list_profiles}),
     Route("/profiles/{}/", {"GET": read_profile}),
     Route("/profiles/{}/apikey/", {"GET": read_access_key}, upload_key=NOTHING),
     Route("/profiles/{}/uploadkey/", {"GET": read_upload_key}, upload_key=NOTHING),
-    Route("/members/", {"GET": list_members}, personal=False, portal=True, upload_key=NOTHING),
-    Route("/members/{}/", {"GET": read_member}, personal=False, portal=True, upload_key=NOTHING),
 )

@@ -20,14 +20,22 @@ REQUIRED = "This field is required."
 class RefusedError(Exception):
     """A request that ends in an error answer; `body` is what the answer's JSON holds."""
 
-    def __init__(self, http_status: int, body: Mapping[str, Any] | str) -> None:
+    def __init__(
+        self,
+        http_status: int,
+        body: Mapping[str, Any] | str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.http_status = http_status
+        self.headers = headers
         self.body: Mapping[str, Any] = {"detail": body} if isinstance(body, str) else body
         super().__init__(f"{http_status} {self.body}")
 
     def answer(self) -> Response:
         """Return the answer."""
-        return json_answer(self.body, self.http_status)
+        answer = json_answer(self.body, self.http_status)
+        answer.headers.update(self.headers or {})
+        return answer
 
 
 def json_answer(body: Any, http_status: int = HTTPStatus.OK) -> Response:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from starlette.responses import RedirectResponse, Response
 
-from arcsecond.sandbox import accounts, datafiles, datasets, resources, switchboard
+from arcsecond.sandbox import accounts, datafiles, datasets, members, resources, switchboard
 from arcsecond.sandbox.answers import RefusedError, instead, json_answer, page
 from arcsecond.sandbox.exchange import Exchange, GoneError, Key, Record, Waiting
 from arcsecond.sandbox.faults import Rules
@@ -33,6 +33,7 @@ _log = logging.getLogger(__name__)
 
 REQUESTS_KEPT = 50_000
 _KEY_HEADER = b"x-arcsecond-api-authorization"
+_WHO_ARE_YOU = {"WWW-Authenticate": "Token"}
 
 
 class SandboxApp:
@@ -40,6 +41,7 @@ class SandboxApp:
 
     routes: ClassVar[tuple[Route, ...]] = (
         *accounts.ROUTES,
+        *members.ROUTES,
         *datasets.ROUTES,
         *datafiles.ROUTES,
         *resources.ROUTES,
@@ -61,9 +63,13 @@ class SandboxApp:
     def load_keys(self) -> None:
         """Learn the keys that are valid from now on."""
         self._keys = {
-            key: Key(account, is_upload_key=upload)
+            sent: Key(account, is_upload_key=upload)
             for account in self.store.accounts()
-            for key, upload in ((account.upload_key, True), (account.access_key, False))
+            for sent, upload in (
+                (f"Key {account.upload_key}", True),
+                (f"Key {account.access_key}", False),
+                (f"Token {accounts.token_of(account)}", False),
+            )
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -133,6 +139,8 @@ class SandboxApp:
             route, arguments = self._resolve(exchange)
             if not route.open:
                 self._authorise(exchange, route)
+            if exchange.method == "OPTIONS":
+                return _about(route)
             return await _view(route, exchange.method)(exchange, *arguments)
         except _UnknownUrlError:
             return page(HTTPStatus.NOT_FOUND)
@@ -161,14 +169,14 @@ class SandboxApp:
 
     def _authorise(self, exchange: Exchange, route: Route) -> None:
         """Refuse who has no key, or not the right one for this; raises RefusedError."""
-        sent = exchange.header(_KEY_HEADER)
+        sent = exchange.header(_KEY_HEADER) or exchange.header(b"authorization")
         if not sent:
             words = "Authentication credentials were not provided."
-            raise RefusedError(HTTPStatus.UNAUTHORIZED, words)
-        key = exchange.key = self._keys.get(sent.removeprefix("Key "))
+            raise RefusedError(HTTPStatus.UNAUTHORIZED, words, _WHO_ARE_YOU)
+        key = exchange.key = self._keys.get(sent)
         exchange.record.key = "unknown"
-        if key is None or not sent.startswith("Key "):
-            raise RefusedError(HTTPStatus.UNAUTHORIZED, "Invalid key.")
+        if key is None:
+            raise RefusedError(HTTPStatus.UNAUTHORIZED, "Invalid key.", _WHO_ARE_YOU)
         exchange.record.key = "upload" if key.is_upload_key else "access"
         accounts.check_rights(exchange, key, route)
 
@@ -183,10 +191,29 @@ class _SlashMissingError(Exception):
 
 def _view(route: Route, method: str) -> View:
     """Return the view of a method; raises RefusedError where the route has none."""
-    if method not in route.views:
+    view = route.views.get("GET" if method == "HEAD" else method)
+    if view is None:
         words = f'Method "{method}" not allowed.'
-        raise RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, words)
-    return route.views[method]
+        raise RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, words, {"Allow": route.allow})
+    return view
+
+
+def _about(route: Route) -> Response:
+    """Return what Django REST framework says of a route."""
+    answer = json_answer(
+        {
+            "name": route.path,
+            "description": "",
+            "renders": ["application/json"],
+            "parses": [
+                "application/json",
+                "application/x-www-form-urlencoded",
+                "multipart/form-data",
+            ],
+        }
+    )
+    answer.headers["allow"] = route.allow
+    return answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import FileResponse, Response
 
 from arcsecond.sandbox.answers import NOT_FOUND, REQUIRED, RefusedError, json_answer
+from arcsecond.sandbox.bodies import is_multipart, last_values, read_fields
 from arcsecond.sandbox.datasets import checked_tags, find_dataset, split_tags
 from arcsecond.sandbox.forms import fill, new_form
 from arcsecond.sandbox.pages import long_listing
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
 
     from arcsecond.sandbox.exchange import Exchange
     from arcsecond.sandbox.forms import Form
-    from arcsecond.sandbox.values import DataFile, Dataset
+    from arcsecond.sandbox.values import Arrived, DataFile, Dataset
 
 LONGEST_NAME_BYTES = 255
 _FREE_FIELDS = ("fsname", "fspath", "target_name")
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
+_NO_FILE = "No file was submitted."
+_NO_BOOLEAN = "Must be a valid boolean."
 
 
 async def upload(exchange: Exchange, dataset: str | None = None) -> Response:
@@ -53,7 +56,7 @@ def _checked(exchange: Exchange, form: Form, dataset: str | None) -> tuple[Datas
     errors |= _file_errors(form)
     is_raw = (form.text("is_raw") or "true").lower()
     if is_raw not in _TRUE | _FALSE:
-        errors["is_raw"] = ["Must be a valid boolean."]
+        errors["is_raw"] = [_NO_BOOLEAN]
     if errors or target is None:
         raise RefusedError(HTTPStatus.BAD_REQUEST, errors)
     return target, {
@@ -65,7 +68,7 @@ def _checked(exchange: Exchange, form: Form, dataset: str | None) -> tuple[Datas
 
 def _file_errors(form: Form) -> dict[str, list[str]]:
     if form.file_name is None:
-        return {"file": ["No file was submitted."]}
+        return {"file": [_NO_FILE]}
     if form.size == 0:
         return {"file": ["The submitted file is empty."]}
     if len(form.file_name.encode()) > LONGEST_NAME_BYTES:
@@ -121,20 +124,46 @@ async def read(exchange: Exchange, *where: str) -> Response:
 
 
 async def update(exchange: Exchange, *where: str) -> Response:
-    """Change tags, is_raw, fsname or fspath; the bytes of a stored file never change."""
+    """Change tags, is_raw, fsname or fspath; with a form that holds a file, its bytes as well."""
     find(exchange, *where)
-    asked = await exchange.json()
+    if not is_multipart(exchange):
+        return _change(exchange, where, await read_fields(exchange))
+    with new_form(exchange) as form:
+        await fill(form, exchange)
+        if exchange.plan.refuses:
+            return Response(status_code=HTTPStatus.NO_CONTENT)  # the rule's own comes in its place
+        errors = {} if form.file_name is None else _file_errors(form)
+        if errors:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, errors)
+        arrived = form.arrived() if form.file_name is not None else None
+        return _change(exchange, where, last_values(form.fields), arrived)
+
+
+async def replace_file(exchange: Exchange, *where: str) -> Response:
+    """Change a data file, of which the file itself must come."""
+    if not is_multipart(exchange):
+        find(exchange, *where)
+        raise RefusedError(HTTPStatus.BAD_REQUEST, {"file": [_NO_FILE]})
+    return await update(exchange, *where)
+
+
+def _change(
+    exchange: Exchange,
+    where: tuple[str, ...],
+    asked: Mapping[str, Any],
+    arrived: Arrived | None = None,
+) -> Response:
     file = find(exchange, *where)
-    if not isinstance(asked.get("is_raw", False), bool):
-        raise RefusedError(HTTPStatus.BAD_REQUEST, {"is_raw": ["Must be a valid boolean."]})
+    is_raw = str(asked.get("is_raw", file.is_raw)).lower()
+    if is_raw not in _TRUE | _FALSE:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, {"is_raw": [_NO_BOOLEAN]})
     changed = replace(
         file,
         tags=tuple(checked_tags(asked["tags"])) if "tags" in asked else file.tags,
-        is_raw=asked.get("is_raw", file.is_raw),
+        is_raw=is_raw in _TRUE,
         body={**file.body, **{name: asked[name] for name in _FREE_FIELDS if name in asked}},
     )
-    exchange.store.update_data_file(changed)
-    return json_answer(show(exchange, changed))
+    return json_answer(show(exchange, exchange.store.update_data_file(changed, arrived)))
 
 
 async def delete(exchange: Exchange, *where: str) -> Response:
@@ -152,11 +181,17 @@ async def download(exchange: Exchange, pk: str) -> Response:
 
 
 def find(exchange: Exchange, first: str, second: str | None = None) -> DataFile:
-    """Return the data file of a pk, or of a dataset and a name; raises RefusedError."""
+    """Return the data file of a pk or a name, the oldest of that name, or of a dataset and a name.
+
+    Raises RefusedError where there is none.
+    """
     store, portal = exchange.store, exchange.portal
     found: DataFile | None = None
     if second is None:
         found = store.data_file(portal, int(first)) if _is_pk(first) else None
+        if found is None:
+            named = store.data_files(portal, name=first, until=exchange.shown_until, limit=1)
+            found = named[0] if named else None
     else:
         dataset = find_dataset(exchange, first).uuid
         by_pk = store.data_file(portal, int(second)) if _is_pk(second) else None
@@ -204,7 +239,7 @@ ROUTES = (
     ),
     Route(
         "/datafiles/{}/",
-        {"GET": read, "PATCH": update, "DELETE": delete},
+        {"GET": read, "PUT": replace_file, "PATCH": update, "DELETE": delete},
         portal=True,
         upload_key=READ_AND_WRITE,
     ),
@@ -217,7 +252,7 @@ ROUTES = (
     ),
     Route(
         "/datasets/{}/datafiles/{}/",
-        {"GET": read, "PATCH": update, "DELETE": delete},
+        {"GET": read, "PUT": replace_file, "PATCH": update, "DELETE": delete},
         portal=True,
         upload_key=READ_AND_WRITE,
     ),

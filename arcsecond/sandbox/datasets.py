@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from arcsecond.sandbox.answers import NOT_FOUND, REQUIRED, RefusedError, json_answer
+from arcsecond.sandbox.bodies import read_fields
 from arcsecond.sandbox.pages import listing
 from arcsecond.sandbox.routes import READ_AND_WRITE, Route
 from arcsecond.sandbox.values import PERSONAL
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from arcsecond.sandbox.values import Dataset
 
 LONGEST_NAME = 100
+LONGEST_DESCRIPTION = 5000
+_TOO_LONG = "Ensure this field has no more than {} characters."
 
 
 async def list_datasets(exchange: Exchange) -> Response:
@@ -42,7 +45,7 @@ async def list_datasets(exchange: Exchange) -> Response:
 
 async def create_dataset(exchange: Exchange) -> Response:
     """Create a dataset; names are not unique."""
-    asked = await exchange.json()
+    asked = await read_fields(exchange)
     if "name" not in asked:
         raise RefusedError(HTTPStatus.BAD_REQUEST, {"name": [REQUIRED]})
     values = _checked(exchange, asked)
@@ -61,10 +64,17 @@ async def read_dataset(exchange: Exchange, ident: str) -> Response:
     return json_answer(_dataset(find_dataset(exchange, ident)))
 
 
-async def update_dataset(exchange: Exchange, ident: str) -> Response:
+async def replace_dataset(exchange: Exchange, ident: str) -> Response:
+    """Change a dataset, whose name must come; what else does not come stays."""
+    return await update_dataset(exchange, ident, whole=True)
+
+
+async def update_dataset(exchange: Exchange, ident: str, *, whole: bool = False) -> Response:
     """Change a dataset's name, telescope, tags or description."""
     find_dataset(exchange, ident)
-    asked = await exchange.json()
+    asked = await read_fields(exchange)
+    if whole and "name" not in asked:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, {"name": [REQUIRED]})
     values = _checked(exchange, asked)
     dataset = find_dataset(exchange, ident)
     body = {**dataset.body, **_free(asked)}
@@ -113,8 +123,9 @@ def _checked(exchange: Exchange, asked: Mapping[str, Any]) -> dict[str, Any]:
         elif not name:
             errors["name"] = ["This field may not be blank."]
         elif len(name) > LONGEST_NAME:
-            words = f"Ensure this field has no more than {LONGEST_NAME} characters."
-            errors["name"] = [words]
+            errors["name"] = [_TOO_LONG.format(LONGEST_NAME)]
+    if len(str(asked.get("description", ""))) > LONGEST_DESCRIPTION:
+        errors["description"] = [_TOO_LONG.format(LONGEST_DESCRIPTION)]
     if "telescope" in asked:
         telescope = values["telescope"] = asked["telescope"] or None
         if telescope is not None and (
@@ -157,7 +168,12 @@ ROUTES = (
     ),
     Route(
         "/datasets/{}/",
-        {"GET": read_dataset, "PATCH": update_dataset, "DELETE": delete_dataset},
+        {
+            "GET": read_dataset,
+            "PUT": replace_dataset,
+            "PATCH": update_dataset,
+            "DELETE": delete_dataset,
+        },
         portal=True,
         upload_key=READ_AND_WRITE,
     ),

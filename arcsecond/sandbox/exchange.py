@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from arcsecond.sandbox.store import Store
     from arcsecond.sandbox.values import Account
 
-LARGEST_JSON_BYTES = 64 * 1024 * 1024
+LARGEST_BODY_BYTES = 64 * 1024 * 1024
 _LINGER_NOT = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 _NARROW_BYTES = 64 * 1024
 """With less, loopback's large segments wait for the kernel's timers, and nothing flows for seconds."""
@@ -103,6 +103,8 @@ class Exchange:
         self.full_path: str = scope["path"]
         self.path = self.full_path
         self.portal = PERSONAL
+        self.verb = "GET" if self.method in ("HEAD", "OPTIONS") else self.method
+        """The method whose rights are needed: asking about is reading."""
         self.key: Key | None = None
         self.plan = Plan()
         self.is_gone = False
@@ -195,13 +197,22 @@ class Exchange:
         async for _ in self.chunks():
             pass
 
-    async def json(self) -> dict[str, Any]:
-        """Return the body's JSON object; raises RefusedError."""
+    async def body(self) -> bytes:
+        """Return a body that is no file; raises RefusedError where it is too large."""
         body = bytearray()
         async for chunk in self.chunks():
             body += chunk
-            if len(body) > LARGEST_JSON_BYTES:
+            if len(body) > LARGEST_BODY_BYTES:
                 raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.")
+        return bytes(body)
+
+    async def json(self) -> dict[str, Any]:
+        """Return the body's JSON object; raises RefusedError."""
+        return self.as_json(await self.body())
+
+    @staticmethod
+    def as_json(body: bytes) -> dict[str, Any]:
+        """Return the JSON object of a body, an empty one of none; raises RefusedError."""
         try:
             value = json.loads(body or b"{}")
             to_json(value)  # a lone surrogate is valid JSON, and no text

@@ -13,7 +13,7 @@ View = Callable[..., Awaitable[Response]]
 
 NOTHING: frozenset[str] = frozenset()
 READ = frozenset({"GET"})
-READ_AND_WRITE = frozenset({"GET", "POST", "PATCH"})
+READ_AND_WRITE = frozenset({"GET", "POST", "PUT", "PATCH"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,18 @@ class Route:
     """Needs no key."""
     upload_key: frozenset[str] = READ
     """The methods that an upload key may use here; DELETE is never one of them."""
+    writer: str = "member"
+    """The role that it takes to write here, in a portal."""
     pattern: re.Pattern[str] = field(init=False)
 
     def __post_init__(self) -> None:
         pattern = re.escape(self.path).replace(r"\{\}", "([^/]+)")
         object.__setattr__(self, "pattern", re.compile(pattern))
+
+    @property
+    def allow(self) -> str:
+        """The methods, as the header `Allow` lists them."""
+        return ", ".join([*self.views, *(["HEAD"] if "GET" in self.views else []), "OPTIONS"])
 
     @property
     def first_word(self) -> str:

@@ -11,6 +11,7 @@ import secrets
 import shutil
 import uuid
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -104,12 +105,14 @@ class Store:
     def set_role(self, username: str, portal: str, role: str | None) -> None:
         """Make an account a member of a portal with that role; None ends the membership."""
         with self.writing():
-            self._db.execute(
-                "DELETE FROM memberships WHERE username = ? AND portal = ?", (username, portal)
-            )
-            if role is not None:
+            if role is None:
                 self._db.execute(
-                    "INSERT INTO memberships (username, portal, role, joined) VALUES (?, ?, ?, ?)",
+                    "DELETE FROM memberships WHERE username = ? AND portal = ?", (username, portal)
+                )
+            else:
+                self._db.execute(
+                    "INSERT INTO memberships (username, portal, role, joined) VALUES (?, ?, ?, ?)"
+                    " ON CONFLICT (username, portal) DO UPDATE SET role = excluded.role",
                     (username, portal, role, timestamp()),
                 )
 
@@ -312,12 +315,23 @@ class Store:
         ).fetchone()
         return None if row is None else _data_file(row)
 
-    def update_data_file(self, file: DataFile) -> None:
-        """Write what a client may change: tags, is_raw, body."""
-        self._db.execute(
-            "UPDATE data_files SET tags = ?, is_raw = ?, body = ? WHERE pk = ?",
-            (json.dumps(file.tags), file.is_raw, json.dumps(file.body), file.pk),
-        )
+    def update_data_file(self, file: DataFile, arrived: Arrived | None = None) -> DataFile:
+        """Write what a client may change: tags, is_raw, body, and with `arrived` the bytes."""
+        size, sha256 = (arrived.size, arrived.sha256) if arrived else (file.size, file.sha256)
+        with self.writing():
+            self._db.execute(
+                "UPDATE datasets SET volume = volume + ? - (SELECT size FROM data_files WHERE pk = ?)"
+                " WHERE uuid = ?",
+                (size, file.pk, file.dataset),
+            )
+            self._db.execute(
+                "UPDATE data_files SET size = ?, sha256 = ?, tags = ?, is_raw = ?, body = ?"
+                " WHERE pk = ?",
+                (size, sha256, json.dumps(file.tags), file.is_raw, json.dumps(file.body), file.pk),
+            )
+            if arrived:
+                self._move_in(arrived.path, file.dataset, file.name)
+        return replace(file, size=size, sha256=sha256)
 
     def delete_data_file(self, file: DataFile) -> None:
         """Delete a data file with its bytes."""
