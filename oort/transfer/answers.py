@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from oort.policy.outcome import FileRefused, Outcome, ServerBusy, SizeDiffers, WatchRefused
+from oort.policy.outcome import (
+    FileRefused,
+    FoundOther,
+    Outcome,
+    ServerBusy,
+    SizeDiffers,
+    WatchRefused,
+)
 from oort.remote import is_passing, is_redirect
 
 if TYPE_CHECKING:
@@ -27,7 +34,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class ProvesNothing:
-    """2xx without a data file in it: ask whether it is there."""
+    """2xx without a data file in it, or with one that has no bytes: ask whether it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +105,19 @@ def _read_refusal(
     return _busy(reply)
 
 
-def _read_success(reply: Reply, size: int) -> SizeDiffers | Accepted | ProvesNothing:
+def _read_success(reply: Reply, size: int) -> SizeDiffers | FoundOther | Accepted | ProvesNothing:
     stored = reply.stored
-    if stored is None or not reply.body_complete:
+    if stored is None or not stored.has_file or not reply.body_complete:
         return ProvesNothing()
     if stored.size is not None and stored.size != size:
         return SizeDiffers(
             kept=stored.size, sent=size, remote_id=stored.id, http_status=reply.http_status
+        )
+    if stored.sha256 not in (None, reply.sha256):
+        return FoundOther(
+            "the server tells another SHA-256 of it than was sent; look at it there",
+            bytes_sent=reply.bytes_sent,
+            http_status=reply.http_status,
         )
     return Accepted(stored)
 

@@ -35,6 +35,35 @@ def test_a_success_that_tells_another_size_is_no_success(night: Night) -> None:
     assert (outcome.kept, outcome.sent) == (5, 9)
 
 
+@pytest.mark.parametrize(
+    "told", [{"sha256": "0" * 64}, {"tags": [f"arcsecond|sha256|{'1' * 64}", "kept"]}]
+)
+def test_a_success_that_tells_another_content_is_no_success(
+    night: Night, told: dict[str, Any]
+) -> None:
+    night.sandbox.rule(**POST, alter=told)
+    outcome = night.bring("a.fits").outcome
+    assert isinstance(outcome, FoundOther), outcome
+    assert "another SHA-256" in outcome.reason
+    assert outcome.bytes_sent > 0
+    assert night.sandbox.requests("PATCH") == []
+
+
+@pytest.mark.parametrize("told", [{"size": None}, {"file": None}])
+def test_a_success_that_tells_of_a_record_without_bytes_is_asked_for(
+    night: Night, told: dict[str, Any]
+) -> None:
+    night.sandbox.rule(**POST, alter=told)
+    outcome = night.bring("a.fits").outcome
+    assert isinstance(outcome, FoundSame), outcome  # it came to have them
+    assert (outcome.ours, outcome.unproven) == (True, False)
+
+    night.sandbox.rule(method="GET", path="/datafiles/", alter=told)
+    outcome = night.bring("b.fits").outcome
+    assert isinstance(outcome, FoundOther), outcome
+    assert "no file in it" in outcome.reason
+
+
 def test_a_success_that_tells_no_size_is_believed(night: Night) -> None:
     night.sandbox.rule(**POST, omit=["size"])
     assert isinstance(night.bring("a.fits").outcome, Stored)
