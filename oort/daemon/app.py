@@ -143,6 +143,8 @@ class Daemon:
             log.warning("queue.damaged", text=inspection.warning)
         if inspection.knows_less:
             self._store.change(care.doubt_everything)
+            if self._database.file is not None:
+                care.acquit(self._database.file)
         doubts = self._store.recover(wait_s=self._settings_at_start.retry_base_s)
         if doubts:
             log.info("queue.recovered", doubts=doubts)

@@ -6,6 +6,7 @@ know is in doubt afterwards: asked for, not sent again.
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,7 @@ from sqlalchemy import delete, select, update
 
 from oort.errors import QueueError
 from oort.policy.state import Status
-from oort.queue.database import copy, is_sound
+from oort.queue.database import copy, is_full, is_sound, reason_of
 from oort.queue.models import ATTEMPTS, DATASETS, TRANSITIONS, UPLOADS, WATCHES
 
 if TYPE_CHECKING:
@@ -57,7 +58,12 @@ def inspect(
 
     The caller holds the lock and nothing has the file open. A large file that was closed in order
     and that nobody found malformed is not read through (that takes about a second a million rows).
+    One that was found malformed is looked at thoroughly: damage that no check finds would end
+    every daemon that comes upon it.
     One that is gone while copies of it are there was deleted: a first start has none.
+
+    What is found here is found again by the next start, should this one fail before it wrote the
+    doubts down: `acquit` ends that.
     """
     if file.is_dir():
         raise QueueError(
@@ -66,13 +72,16 @@ def inspect(
     if not file.exists():
         return _restore_what_is_gone(file, backups, now)
     was_suspected = _suspicion(file).exists()
-    if _is_suspect(file, backups, always_below) and not is_sound(file):
+    is_suspect = _is_suspect(file, backups, always_below)
+    if is_suspect and not is_sound(file, thorough=was_suspected):
         aside = _set_aside(file, now)
         return _restore(file, backups, now, f"the queue was damaged and is set aside as {aside}")
-    _suspicion(file).unlink(missing_ok=True)
     if was_suspected:
         return Inspection(knows_less=True)
-    return _look_for_log(file) if was_killed else Inspection()
+    found = _look_for_log(file) if was_killed else Inspection()
+    if found.knows_less:
+        suspect(file)
+    return found
 
 
 def _restore_what_is_gone(file: Path, backups: Path, now: datetime) -> Inspection:
@@ -98,13 +107,12 @@ def _set_aside(file: Path, now: datetime) -> str:
 
 
 def _restore(file: Path, backups: Path, now: datetime, words: str) -> Inspection:
-    candidate = next((one for one in copies(backups, now) if _is_usable(one)), None)
+    candidate = next((one for one in copies(backups, now) if _is_used(one, file)), None)
     if candidate is not None:
-        copy(candidate, file)
         words = f"{words}; the copy {candidate.name} is used"
     else:
         words = f"{words}; there was no copy, the folders are scanned anew"
-    _suspicion(file).unlink(missing_ok=True)
+        acquit(file)
     return Inspection(words, knows_less=candidate is not None)
 
 
@@ -120,16 +128,38 @@ def _look_for_log(file: Path) -> Inspection:
     return Inspection(_LOG_LOST if index.exists() else None, knows_less=True)
 
 
-def _is_usable(candidate: Path) -> bool:
+def _is_used(candidate: Path, file: Path) -> bool:
+    """Put a copy in the queue's place; False where it is no good.
+
+    Raises `QueueError` where the disk is at fault: an older copy would be no better.
+    """
     try:
-        return is_sound(candidate)
+        if not is_sound(candidate):
+            return False
     except QueueError:
         return False
+    try:
+        suspect(file)
+        copy(candidate, file)
+    except (sqlite3.Error, OSError) as error:
+        if isinstance(error, sqlite3.Error) and not is_full(error):
+            return False
+        raise QueueError(
+            f"the queue {file} cannot be restored from its copy {candidate.name}: "
+            f"{reason_of(error)}",
+            hint="its folder must be writable and have space",
+        ) from error
+    return True
 
 
 def suspect(file: Path) -> None:
-    """Have the next start check this queue, whatever it looks like: it was found malformed."""
+    """Have the next start check this queue, whatever it looks like, and doubt what it knows."""
     _suspicion(file).touch(mode=0o600)
+
+
+def acquit(file: Path) -> None:
+    """End the suspicion: the queue says by itself what is to be asked for."""
+    _suspicion(file).unlink(missing_ok=True)
 
 
 def _suspicion(file: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
 PAGE = 4096
+TOUCH_ALL = "UPDATE uploads SET updated_at = updated_at + 1"
 
 
 def open_queue(file: Path) -> OpenQueue:
@@ -267,6 +269,44 @@ def test_copies_that_are_damaged_themselves_are_passed_over(file: Path, backups:
     assert made[2].exists()
 
 
+def index_by_what_nobody_knows(copy_of_queue: Path) -> None:
+    """Give a copy an index that cannot be made anew: the quick check does not try to."""
+    with closing(sqlite3.connect(copy_of_queue)) as queue:
+        queue.create_function("of_yesterday", 1, abs, deterministic=True)
+        queue.execute("CREATE INDEX ix_of_yesterday ON uploads (of_yesterday(id))")
+        queue.commit()
+
+
+def test_a_copy_that_cannot_be_used_after_all_is_passed_over(file: Path, backups: Path) -> None:
+    made = copies_of(file, backups, [1, 2])
+    index_by_what_nobody_knows(made[1])
+    assert is_sound(made[1])
+    queue_with(file, 500)
+    damage(file)
+
+    found = inspect(file, backups, NOW)
+
+    assert found.warning is not None
+    assert f"the copy {made[0].name} is used" in found.warning
+    assert waiting(file) == 1
+
+
+def test_a_disk_that_takes_no_copy_is_told_in_words_and_costs_nothing(
+    file: Path, backups: Path
+) -> None:
+    copies_of(file, backups, [1, 2])
+    queue_with(file, 500)
+    damage(file)
+    (backups.parent / "oort.db.part").mkdir()  # where the copy is to be written
+
+    with pytest.raises(QueueError, match=r"cannot be restored from its copy oort-.*\.db: "):
+        inspect(file, backups, NOW)
+
+    (backups.parent / "oort.db.part").rmdir()
+    assert inspect(file, backups, NOW).knows_less
+    assert waiting(file) == 2
+
+
 def test_without_a_good_copy_the_queue_begins_anew_and_says_so(file: Path, backups: Path) -> None:
     (made,) = copies_of(file, backups, [1])
     damage(made)
@@ -438,6 +478,68 @@ def test_the_next_start_checks_a_queue_that_was_found_damaged(
     assert found.warning is not None
     assert waiting(file) == 0
     assert inspect(file, backups, NOW, always_below=0) == Inspection()
+
+
+def spoil_index_entry(file: Path) -> None:
+    """Change one entry of an index, so that it names a moment at which no row was changed."""
+    with closing(sqlite3.connect(file)) as queue:
+        queue.execute("UPDATE uploads SET updated_at = 1000000 + id")
+        queue.commit()
+        queue.execute("PRAGMA journal_mode=DELETE")
+        (last,) = queue.execute("SELECT max(updated_at) FROM uploads").fetchone()
+    content = file.read_bytes()
+    entry = int(last).to_bytes(3, "big")
+    places = [at for at in range(len(content)) if content.startswith(entry, at)]
+    assert len(places) == 2  # the row, and the index after it
+    with file.open("r+b") as raw:
+        raw.seek(places[1])
+        raw.write(int(last + 1).to_bytes(3, "big"))
+
+
+def test_damage_that_only_a_thorough_check_finds_does_not_end_every_daemon(
+    file: Path, backups: Path, failures: list[str]
+) -> None:
+    make_copy(queue_with(file, 3), backups, NOW - timedelta(days=1))
+    queue_with(file, 500)
+    spoil_index_entry(file)
+    assert is_sound(file)
+    assert not inspect(file, backups, NOW).knows_less
+
+    opened = OpenQueue(sqlite_at(file), host="", clock=SystemClock(), on_fatal=failures.append)
+    with pytest.raises(QueueError):
+        opened.queue.change(lambda connection: connection.execute(text(TOUCH_ALL)))
+    opened.close()
+    assert failures[0].startswith("the queue is damaged: ")
+
+    found = inspect(file, backups, NOW)
+    assert found.knows_less
+    assert found.warning is not None
+    assert "is used" in found.warning
+    assert waiting(file) == 3
+    care.acquit(file)
+    assert inspect(file, backups, NOW) == Inspection()
+
+
+def test_a_start_that_fails_after_a_restore_leaves_the_doubts_to_the_next_one(
+    file: Path, backups: Path
+) -> None:
+    copies_of(file, backups, [1, 2])
+    damage(queue_with(file, 500))
+    assert inspect(file, backups, NOW).knows_less
+
+    assert inspect(file, backups, NOW).knows_less
+
+    care.acquit(file)
+    assert not inspect(file, backups, NOW).knows_less
+
+
+def test_a_start_that_fails_after_the_log_was_lost_leaves_the_doubts_to_the_next_one(
+    file: Path, backups: Path
+) -> None:
+    queue_with(file, 3)
+    assert inspect(file, backups, NOW, was_killed=True).knows_less
+
+    assert inspect(file, backups, NOW).knows_less
 
 
 @pytest.mark.parametrize("part", ["", "-wal"])
