@@ -255,9 +255,9 @@ class AroundUpload:
     def _key(self, name: str) -> DatasetKey:
         return DatasetKey(self._watch.api, self._order.username, self._watch.portal or "", name)
 
-    def doubts_of(self, dataset_uuid: str) -> int:
-        """Return how many waiting rows of that dataset are to be asked for."""
-        return self._common.store.datasets.doubts_of(dataset_uuid, self._order.dataset_name)
+    def doubts(self) -> int:
+        """Return how many waiting rows of the file's dataset are to be asked for."""
+        return self._common.store.datasets.doubts_of(self._order.dataset_name)
 
     def link_works(self, since_s: float) -> bool:
         """Tell whether another worker moved bytes to this server since a moment."""

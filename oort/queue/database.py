@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine, ExceptionContext
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The schema that this version of the code reads and writes."""
 
 BUSY_MS: Final = 10_000

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy import insert as sql_insert
 
 from oort.policy.state import Status
-from oort.queue.models import DATASETS, UPLOADS
+from oort.queue import moves
+from oort.queue.models import DATASETS, IS_OPEN, UPLOADS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from oort.queue.writer import Writer
 
 
-_ON_THE_WAY: Final = (Status.NEW, Status.PREPARING, Status.UPLOADING, Status.FINISHING)
 _NOT_SENT_ELSEWHERE: Final = or_(
     UPLOADS.c.dataset_uuid.is_(None), UPLOADS.c.may_be_stored.is_(False)
 )
@@ -118,7 +118,8 @@ class Datasets:
     def _waiting_for(self, key: DatasetKey, watches: Sequence[str]) -> list[Any]:
         return [
             UPLOADS.c.host == self._host,
-            UPLOADS.c.watch.in_(list(watches)),
+            moves.unindexed(UPLOADS.c.watch).in_(list(watches)),
+            IS_OPEN,
             UPLOADS.c.status == Status.NEW.value,
             UPLOADS.c.dataset_name == key.name,
         ]
@@ -141,19 +142,15 @@ class Datasets:
 
         self._writer.run(change)
 
-    def doubts_of(self, dataset_uuid: str, name: str) -> int:
-        """Return how many rows of a dataset are to be asked for; 1,001 stands for more.
-
-        A row that came after the dataset was found has its `name` alone.
-        """
-        named = and_(UPLOADS.c.dataset_uuid.is_(None), UPLOADS.c.dataset_name == name)
+    def doubts_of(self, name: str) -> int:
+        """Return how many rows are to be asked for in the dataset of a name; 1,001 stands for more."""
         with self._readers.connect() as connection:
             rows = connection.execute(
                 select(UPLOADS.c.id)
                 .where(
                     UPLOADS.c.host == self._host,
-                    UPLOADS.c.status.in_([one.value for one in _ON_THE_WAY]),
-                    or_(UPLOADS.c.dataset_uuid == dataset_uuid, named),
+                    UPLOADS.c.dataset_name == name,
+                    IS_OPEN,
                     or_(UPLOADS.c.ask_first, UPLOADS.c.may_be_stored),
                 )
                 .limit(1001)

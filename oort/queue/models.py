@@ -59,6 +59,13 @@ class UtcMs(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + value * _MS
 
 
+# Conditions of partial indexes. A question that is to find by one says the very same words: SQLite
+# takes no partial index for a condition with parameters, and reads every row instead.
+IS_OPEN: Final = text("status IN ('New', 'Preparing', 'Uploading', 'Finishing')")
+IS_IN_HAND: Final = text("status IN ('Preparing', 'Uploading', 'Finishing')")
+IS_ERROR: Final = text("status = 'Error'")
+IS_TODO: Final = text("(recheck OR tags_pending)")
+
 METADATA: Final = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_name)s",
@@ -186,8 +193,8 @@ UPLOADS: Final = Table(
         "watch",
         "rel_path",
         unique=True,
-        sqlite_where=text("status IN ('New', 'Preparing', 'Uploading', 'Finishing')"),
-        postgresql_where=text("status IN ('New', 'Preparing', 'Uploading', 'Finishing')"),
+        sqlite_where=IS_OPEN,
+        postgresql_where=IS_OPEN,
     ),
     Index(
         "uq_uploads_changed",
@@ -199,7 +206,15 @@ UPLOADS: Final = Table(
         postgresql_where=text("substatus = 'changed after upload'"),
     ),
     Index("ix_uploads_path", "watch", "rel_path", "id"),
-    Index("ix_uploads_counts", "watch", "status", "substatus", "unproven", "size"),
+    # The host last, and in no other index but that of what is in hand: it would be taken for the
+    # better choice of all questions, and every row has the same.
+    Index("ix_uploads_counts", "watch", "status", "substatus", "unproven", "size", "host"),
+    Index(
+        "ix_uploads_dataset",
+        "dataset_name",
+        sqlite_where=IS_OPEN,
+        postgresql_where=IS_OPEN,
+    ),
     Index(
         "ix_uploads_pending",
         "cuts",
@@ -232,8 +247,8 @@ UPLOADS: Final = Table(
         "ix_uploads_in_hand",
         "host",
         "id",
-        sqlite_where=text("status IN ('Preparing', 'Uploading', 'Finishing')"),
-        postgresql_where=text("status IN ('Preparing', 'Uploading', 'Finishing')"),
+        sqlite_where=IS_IN_HAND,
+        postgresql_where=IS_IN_HAND,
     ),
     Index("ix_uploads_updated", "updated_at", "id"),
     Index("ix_uploads_night", "night", "id"),
@@ -241,14 +256,14 @@ UPLOADS: Final = Table(
         "ix_uploads_error",
         "updated_at",
         "id",
-        sqlite_where=text("status = 'Error'"),
-        postgresql_where=text("status = 'Error'"),
+        sqlite_where=IS_ERROR,
+        postgresql_where=IS_ERROR,
     ),
     Index(
         "ix_uploads_todo",
         "id",
-        sqlite_where=text("recheck OR tags_pending"),
-        postgresql_where=text("recheck OR tags_pending"),
+        sqlite_where=IS_TODO,
+        postgresql_where=IS_TODO,
     ),
     Index("ix_uploads_name", "name", "id"),
 )

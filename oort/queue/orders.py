@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, TextClause, select
 
 from oort.policy import state
 from oort.policy.state import IN_HAND, Status
 from oort.queue import moves, reads
-from oort.queue.models import UPLOADS
+from oort.queue.models import IS_ERROR, UPLOADS
 from oort.queue.moves import Move, state_of
 from oort.queue.rows import absolute_text
 from oort.values import printable
@@ -211,13 +211,15 @@ def _named(connection: Connection, host: str, which: Which, told: Told) -> list[
             told.refused.append(f"{row_id}: there is no such upload")
         found |= {row["id"]: _Named(row) for row in rows}
     if which.every_error:
-        rows = _rows(connection, here, UPLOADS.c.status == Status.ERROR.value)
+        rows = _rows(connection, here, IS_ERROR)
         found |= {row["id"]: _Named(row) for row in rows}
     return list(found.values())
 
 
-def _rows(connection: Connection, *here: ColumnElement[bool]) -> Sequence[RowMapping]:
-    return connection.execute(select(UPLOADS).where(*here).order_by(UPLOADS.c.id)).mappings().all()
+def _rows(connection: Connection, *here: ColumnElement[bool] | TextClause) -> Sequence[RowMapping]:
+    # Asked for an order, SQLite walks over all rows in that order.
+    rows = connection.execute(select(UPLOADS).where(*here)).mappings().all()
+    return sorted(rows, key=lambda row: int(row["id"]))
 
 
 def _at(connection: Connection, host: str, path: bytes) -> list[_Named]:

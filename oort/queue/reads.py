@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Select, and_, func, or_, select
 
 from oort.policy.state import Status, Substatus
-from oort.queue.models import NOTES, TRANSITIONS, UPLOADS
+from oort.queue.models import IS_ERROR, IS_IN_HAND, IS_OPEN, NOTES, TRANSITIONS, UPLOADS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +117,7 @@ def oldest_pending_at(connection: Connection, host: str) -> datetime | None:
     return connection.execute(
         select(func.min(UPLOADS.c.created_at)).where(
             UPLOADS.c.host == host,
-            UPLOADS.c.status.in_(_PENDING),
+            IS_OPEN,
             UPLOADS.c.substatus != Substatus.SETTLING.value,
         )
     ).scalar()
@@ -128,7 +128,7 @@ def attention(connection: Connection, host: str, limit: int = 100) -> Sequence[R
     return (
         connection.execute(
             select(UPLOADS)
-            .where(UPLOADS.c.host == host, UPLOADS.c.status == Status.ERROR.value)
+            .where(UPLOADS.c.host == host, IS_ERROR)
             .order_by(UPLOADS.c.updated_at.desc(), UPLOADS.c.id.desc())
             .limit(limit)
         )
@@ -142,10 +142,7 @@ def in_hand(connection: Connection, host: str) -> Sequence[RowMapping]:
     return (
         connection.execute(
             select(UPLOADS)
-            .where(
-                UPLOADS.c.host == host,
-                UPLOADS.c.status.in_(_PENDING[1:]),
-            )
+            .where(UPLOADS.c.host == host, IS_IN_HAND)
             .order_by(UPLOADS.c.started_at, UPLOADS.c.id)
         )
         .mappings()
@@ -222,7 +219,11 @@ def matching(
     connection: Connection, host: str, watch: str, rel_path: bytes
 ) -> Sequence[RowMapping]:
     """Return the newest row of a path or, where it names a folder, of every path below it."""
-    here = [or_(UPLOADS.c.rel_path == rel_path, and_(*below(rel_path)))] if rel_path else []
+    here: list[Any] = []
+    if rel_path:
+        # One range of the index, of which a little is passed over: two would be a walk over it all.
+        start, inside = UPLOADS.c.rel_path == rel_path, and_(*below(rel_path))
+        here = [UPLOADS.c.rel_path.between(rel_path, rel_path + b"0"), or_(start, inside)]
     newest_ids = (
         select(func.max(UPLOADS.c.id))
         .where(UPLOADS.c.host == host, UPLOADS.c.watch == watch, *here)

@@ -20,7 +20,7 @@ from oort.policy.version import FileVersion, RelPath
 from oort.queue import moves, orders
 from oort.queue.datasets import Datasets
 from oort.queue.memory import Memory
-from oort.queue.models import ATTEMPTS, UPLOADS
+from oort.queue.models import ATTEMPTS, IS_IN_HAND, IS_TODO, UPLOADS
 from oort.queue.moves import Move, state_of
 from oort.queue.noting import Noting
 from oort.queue.rows import absolute_text, born, kin_rows, known_rows, upload_of
@@ -250,12 +250,7 @@ class Queue:
         def change(connection: Connection) -> int:
             now = self._clock.now()
             rows = connection.execute(
-                select(UPLOADS).where(
-                    UPLOADS.c.host == self._host,
-                    UPLOADS.c.status.in_(
-                        [Status.PREPARING.value, Status.UPLOADING.value, Status.FINISHING.value]
-                    ),
-                )
+                select(UPLOADS).where(UPLOADS.c.host == self._host, IS_IN_HAND)
             ).mappings()
             steps = [_given_back(row, now + timedelta(seconds=wait_s)) for row in rows]
             for step in steps:
@@ -349,14 +344,12 @@ class Queue:
 
         Those after `after_id` come first: what cannot be done just now does not stand in the way.
         """
+        todo = select(UPLOADS).where(UPLOADS.c.host == self._host, IS_TODO).order_by(UPLOADS.c.id)
         with self._readers.connect() as connection:
-            rows = connection.execute(
-                select(UPLOADS)
-                .where(UPLOADS.c.host == self._host, or_(UPLOADS.c.recheck, UPLOADS.c.tags_pending))
-                .order_by(UPLOADS.c.id <= after_id, UPLOADS.c.id)
-                .limit(limit)
-            ).mappings()
-            return [upload_of(row) for row in rows]
+            rows = connection.execute(todo.where(UPLOADS.c.id > after_id).limit(limit)).mappings()
+            found = [upload_of(row) for row in rows]
+            before = todo.where(UPLOADS.c.id <= after_id).limit(limit - len(found))
+            return found + [upload_of(row) for row in connection.execute(before).mappings()]
 
     def tagged(self, upload: Upload) -> None:
         """Note that the tags of a stored file are written now."""

@@ -110,8 +110,8 @@ class Around(Protocol):
         """Forget it: the server knows it no more."""
         ...
 
-    def doubts_of(self, dataset_uuid: str) -> int:
-        """Return how many waiting rows of that dataset are to be asked for."""
+    def doubts(self) -> int:
+        """Return how many waiting rows of the file's dataset are to be asked for."""
         ...
 
     def link_works(self, since_s: float) -> bool:

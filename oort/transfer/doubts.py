@@ -146,7 +146,7 @@ class Doubts:
             return False
         if self._around.shared.knows(*self._route(self._name), "mute"):
             return True
-        return listings.asked(dataset) + self._around.doubts_of(dataset) > MANY
+        return listings.asked(dataset) + self._around.doubts() > MANY
 
     def _ask_for_one(self, dataset: str) -> Finding:
         return self._unless_renamed(dataset, self._find(dataset))

@@ -125,7 +125,7 @@ class Surroundings:
         """Forget it."""
         self.known.pop(name, None)
 
-    def doubts_of(self, dataset_uuid: str) -> int:  # noqa: ARG002  # Around's
+    def doubts(self) -> int:
         """Return the number that the test set."""
         return self.many_doubts
 
