@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 GRACE_S: Final = 2.0
 MARGIN_S: Final = 3.0
-BUSY_S: Final = 3.0
-"""What a machine with other work may take beyond."""
 GB: Final = 1024**3
 
 
@@ -55,7 +53,8 @@ def test_1_gb_in_flight(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     1. A file of 1 GB is on its way to a server that reads slowly. SIGTERM comes, and a second one.
     2. The daemon ends with exit 0 within `stop_grace_s` + 3 s; nothing is stored, and the row is
        in doubt.
-    3. The next daemon gets SIGINT in the same place, the one after it `oort stop --timeout 0`.
+    3. The next daemon gets SIGINT in the same place, the one after it `oort stop --timeout 0`,
+       which leaves it the 3 s.
     """
     large = _sparse_fits(tmp_path / "dome" / "large.fits", GB)
     queue = home.folder / "oort" / "oort.db"
@@ -75,7 +74,8 @@ def test_1_gb_in_flight(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
             home.signal(signal.Signals[how])
 
         assert home.ended() == 0
-        assert time.monotonic() - began < GRACE_S + MARGIN_S + BUSY_S, home.told()
+        took_s = time.monotonic() - began
+        assert took_s < (0 if how == "oort stop" else GRACE_S) + MARGIN_S, home.told()
         assert not sandbox.files()
         (row,) = rows_of(queue)
         assert (row.status, row.may_be_stored) == ("New", True), how
@@ -123,7 +123,7 @@ def test_asked_to_end_in_its_start(home: Home, sandbox: Sandbox, tmp_path: Path)
     """SIGTERM at any moment of the start ends the daemon; what it leaves is a queue in order.
 
     1. SIGTERM comes so many milliseconds after the start of the process.
-    2. It ends with exit 0, or by the signal where Python has hardly begun; soon, in any case.
+    2. It ends with exit 0, or by the signal where Python has hardly begun; within `stop_grace_s` + 3 s.
     3. The last one is left running: the file is sent once.
     """
     files = [make_fits(tmp_path / "dome" / "a.fits")]
@@ -133,7 +133,7 @@ def test_asked_to_end_in_its_start(home: Home, sandbox: Sandbox, tmp_path: Path)
         home.start(wait=False)
         threading.Event().wait(after_s)
         home.signal(signal.SIGTERM)
-        assert home.ended(GRACE_S + MARGIN_S + 20) in (0, -signal.SIGTERM), home.told()
+        assert home.ended(GRACE_S + MARGIN_S) in (0, -signal.SIGTERM), home.told()
     assert "Traceback" not in home.told()
     sandbox.clear()
     home.start()
@@ -167,7 +167,7 @@ def test_asked_to_end_in_a_first_scan_of_many_files(
     began = time.monotonic()
     home.signal(signal.SIGTERM)
     assert home.ended() == 0
-    assert time.monotonic() - began < GRACE_S + MARGIN_S + BUSY_S, home.told()
+    assert time.monotonic() - began < GRACE_S + MARGIN_S, home.told()
     home.start()
     wait_until(lambda: len(rows_of(queue)) == count, timeout_s=90, every_s=0.5, what=home.told)
     assert not sandbox.uploads()
