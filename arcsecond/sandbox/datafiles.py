@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -83,13 +84,21 @@ def _store(exchange: Exchange, form: Form, dataset: Dataset, values: Mapping[str
     if exchange.plan.rename == "underscores":
         name = name.replace(" ", "_")
     elif exchange.plan.rename == "suffix":
-        stem, dot, ending = name.partition(".")
-        name = f"{stem}_{arrived.sha256[:7]}{dot}{ending}"
+        name = _with_suffix(name, arrived.sha256[:7])
     stored = exchange.store.add_data_file(dataset.uuid, name=name, arrived=arrived, **values)
+    if stored is None and exchange.plan.rename == "if_taken":
+        other = _with_suffix(name, secrets.token_hex(4))
+        stored = exchange.store.add_data_file(dataset.uuid, name=other, arrived=arrived, **values)
     if stored is None:
         words = f"Data file {name} already exists in dataset {dataset.name}."
         raise RefusedError(HTTPStatus.BAD_REQUEST, words)
+    exchange.record.stored = True
     return stored
+
+
+def _with_suffix(name: str, suffix: str) -> str:
+    stem, dot, ending = name.partition(".")
+    return f"{stem}_{suffix}{dot}{ending}"
 
 
 async def list_all(exchange: Exchange) -> Response:

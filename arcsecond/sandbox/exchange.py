@@ -63,6 +63,7 @@ class Record:
     key: str | None = None
     file: str | None = None
     dataset: str | None = None
+    stored: bool = False
     reset: bool = False
     done: bool = False
 

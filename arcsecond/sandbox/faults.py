@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 DROP_WHEN = ("before", "during", "after")
-RENAMES = ("underscores", "suffix")
+RENAMES = ("underscores", "suffix", "if_taken")
 
 
 class RuleError(ValueError):
@@ -83,7 +83,7 @@ class Plan:
     store_cut: bool | None = None
     """Store what came of a form that was cut before its closing boundary."""
     rename: str | None = None
-    """Store under another name: `underscores` for blanks, or with a `suffix`."""
+    """Store under another name: `underscores` for blanks, with a `suffix`, or with one `if_taken`."""
     ignore_filters: bool | None = None
     """Answer a listing as if the query had no filters."""
     digits_are_pk: bool | None = None

@@ -52,7 +52,7 @@ def test_the_network_is_down_for_ten_minutes(
 ) -> None:
     """The same for ten minutes and with the probe's longest wait left as it is: back within a minute."""
     home.configure({"link_retry_max_s": "60"})
-    _live_through(home, sandbox, tmp_path, cable, each_s=300.0, resumes_s=75.0)
+    _live_through(home, sandbox, tmp_path, cable, each_s=300.0, resumes_s=60.0)
 
 
 def _live_through(

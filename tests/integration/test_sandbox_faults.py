@@ -262,6 +262,10 @@ def test_names_can_be_altered_on_their_way_into_the_store(box: Sandbox, dataset:
     box.rule(rename="suffix", file="c.fits")
     assert box.upload(dataset, "a b.fits", b"content").json()["name"] == "a_b.fits"
     assert box.upload(dataset, "c.fits", b"content").json()["name"].startswith("c_")
+    box.rule(rename="if_taken", file="d.fits")
+    assert box.upload(dataset, "d.fits", b"content").json()["name"] == "d.fits"
+    assert box.upload(dataset, "d.fits", b"content").json()["name"].startswith("d_")
+    assert [one["stored"] for one in box.uploads()] == [True] * 4
     assert (box.storage / "files" / dataset / "a_b.fits").exists()
 
 

@@ -60,6 +60,7 @@ MOODS: Final[dict[str, list[dict[str, Any]]]] = {
     "tags lost": [{**_POST, "omit": ["tags"]}, {"method": "PATCH", "status": 500}],
     "sizes untold": [{**_POST, "omit": ["size"]}],
     "renames": [{**_POST, "rename": "underscores"}],
+    "renames what is there": [{**_POST, "rename": "if_taken"}],
     "mute details": [
         {"method": "GET", "path": "/datafiles/[^/]+/$", "status": 404, "content_type": "text/html"}
     ],

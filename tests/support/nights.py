@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.support.wait import wait_until
@@ -67,6 +68,23 @@ def all_there_once(sandbox: Sandbox, cameras: Cameras) -> None:
         dataset["name"] for dataset in (found["results"] if isinstance(found, dict) else found)
     )
     assert set(datasets.values()) == {1}, datasets
+
+
+def sent_whole_once(sandbox: Sandbox, *, kills: int) -> None:
+    """See that what the server has taken is not sent to its end again: a lost answer is asked for.
+
+    What it turned down has to come again. So may, once a kill, a body whose last bytes the kernel
+    still had in hand when its sender died: the next one asks, and is right that it is not there.
+    """
+    taken = Counter(
+        (one["dataset"], one["file"])
+        for one in sandbox.uploads()
+        if one["body_complete"] and (one["stored"] or one["status"] == HTTPStatus.BAD_REQUEST)
+    )
+    again = {name for name, count in taken.items() if count > 1}
+    assert taken.total() - len(taken) <= kills, [
+        one for one in sandbox.uploads() if (one["dataset"], one["file"]) in again
+    ]
 
 
 def _differences(cameras: Cameras, sandbox: Sandbox) -> object:
