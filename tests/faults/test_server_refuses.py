@@ -156,6 +156,54 @@ def test_a_refused_dataset_holds_its_watch_alone(
         _wait_for_watch(home, name, "watching")
 
 
+@pytest.mark.nightly
+def test_a_telescope_or_a_portal_that_is_gone_holds_its_watch_alone(
+    home: Home, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A telescope, or a portal, that is not there any more is told with its name; the others go on.
+
+    1. Three watches: one with a telescope, one for a portal, one with neither. The server answers
+       for that telescope, and for that portal, with 404.
+    2. Both are held in words that name what is missing, no attempt is counted and no byte sent;
+       the third one's file arrives, and the link is online.
+    3. Both are there again: all arrive, without a command.
+    """
+    telescope, portal = sandbox.telescopes()[0]["alias"], sandbox.portal
+    folders = {name: tmp_path / name for name in ("telescope", "portal", "neither")}
+    options = {"telescope": ("-t", telescope), "portal": ("-p", portal), "neither": ()}
+    for name, folder in folders.items():
+        folder.mkdir()
+        home.watch(folder, *options[name])
+    not_found = {"status": 404, "body": {"detail": "Not found."}}
+    rules = [
+        sandbox.rule(path=f"^/telescopes/{telescope}/", **not_found),
+        sandbox.rule(path=f"^/{portal}/", **not_found),
+    ]
+    home.start()
+    files = [
+        make_fits(folder / f"{name}.fits", salt=n)
+        for n, (name, folder) in enumerate(folders.items())
+    ]
+
+    home.wait_for(OK=1)
+    for name, missing in (("telescope", telescope), ("portal", portal)):
+        watch = _wait_for_watch(home, name, "held")
+        assert missing in watch["reason"], watch
+        assert name in watch["reason"], watch
+        row = home.row(f"{name}.fits")
+        assert (row["status"], row["attempts"]) == ("New", 0)
+    assert [one["file"] for one in sandbox.uploads()] == ["neither.fits"]
+    assert _watch(home, "neither")["state"] == "watching"
+    assert home.status()["link"]["state"] == "online"
+
+    for rule in rules:
+        sandbox.remove(rule)
+    home.wait_for(OK=3)
+    assert arrived(sandbox.files(), files)
+    for name in folders:
+        _wait_for_watch(home, name, "watching")
+
+
 def test_403_to_everything_is_a_refused_key(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """A key that may not even look is refused: everything is held, nothing is counted, and it passes.
 
