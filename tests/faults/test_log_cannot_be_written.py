@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
     from tests.support.daemon import Home
     from tests.support.sandbox import Sandbox
 
-COUNT = 60
-END_S = 20.0
+COUNT: Final = 60
+END_S: Final = 20.0
+STORED: Final = "outcome=Stored"
+LINE: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[\w+ *\] ((?!\d{4}-\d\d-\d\d ).)*")
+"""A line of the log, with nothing of another one in it."""
 
 
 def _logged(home: Home) -> str:
-    return (home.folder / "oort" / "logs" / "oort.log").read_text(errors="replace")
+    file = home.folder / "oort" / "logs" / "oort.log"
+    return file.read_text(errors="replace") if file.exists() else ""
 
 
 @pytest.mark.linux
@@ -33,8 +38,11 @@ def test_log_disk_full_for_a_while(home: Home, sandbox: Sandbox, tmp_path: Path)
     """On a full log disk everything goes on, and the log does when there is space.
 
     1. The logs are on a disk of their own; the daemon runs; the disk is filled to the last byte.
-    2. Files are written: all arrive.
-    3. Somebody deletes the log to make room: it is there again with what is told from then on.
+    2. Files are written: all arrive, and stderr tells of each; in the log most of these lines are
+       missing, because the disk has refused them.
+    3. Somebody makes room: the next file's line is in the log, and every line there is a whole one.
+    4. The disk is full again, and somebody deletes the log to make room: it is there again with
+       what is told from then on.
     """
     folder = tmp_path / "dome"
     folder.mkdir()
@@ -45,13 +53,21 @@ def test_log_disk_full_for_a_while(home: Home, sandbox: Sandbox, tmp_path: Path)
         files = [make_fits(folder / f"{n}.fits", salt=n) for n in range(COUNT)]
         home.wait_for(OK=COUNT)
         assert arrived(sandbox.files(), files)
+        wait_until(lambda: home.log_file.read_text().count(STORED) == COUNT)
+        assert _logged(home).count(STORED) < COUNT / 2, "the disk was not full"
 
-        (disk.folder / "oort.log").unlink()
         disk.free()
-
-        files += [make_fits(folder / "afterwards.fits", salt=COUNT)]
+        files += [make_fits(folder / "room.fits", salt=COUNT)]
         home.wait_for(OK=COUNT + 1)
+        wait_until(lambda: "room.fits" in _logged(home), timeout_s=20)
+        assert [line for line in _logged(home).splitlines() if not LINE.fullmatch(line)] == []
+
+        disk.fill()
+        (disk.folder / "oort.log").unlink()
+        files += [make_fits(folder / "afterwards.fits", salt=COUNT + 1)]
+        home.wait_for(OK=COUNT + 2)
         wait_until(lambda: "afterwards.fits" in _logged(home), timeout_s=20)
+        assert "room.fits" not in _logged(home)
         assert home.stop() == 0
         assert arrived(sandbox.files(), files)
 
@@ -99,7 +115,7 @@ def test_nobody_reads_stderr(home: Home, sandbox: Sandbox, tmp_path: Path, stder
     home.daemon.terminate()
     assert home.ended(END_S) == 0
     logged = _logged(home)
-    assert logged.count("outcome=Stored") == len(files)
+    assert logged.count(STORED) == len(files)
     assert "daemon.stopped" in logged
     if stderr != "its reader gone":
         os.close(reader)
