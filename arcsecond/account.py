@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LoggedIn:
-    """For whom a key was stored, and whether the server has a profile under that name."""
+    """For whom a key was stored, and what is worth a word of warning."""
 
     username: str
     has_profile: bool
+    """The server has a profile under that name."""
+    clock_difference: str | None = None
+    """How far this computer's clock is from the server's, where it is over a minute."""
 
 
 def log_in(
@@ -54,9 +57,10 @@ def log_in(
         if not answer.is_success or (answer.content.strip() and not answer.is_json):
             raise _refused(answer_error(answer, config.api_server), username)
         found = _name_in_profile(transport, username)
+        difference = transport.clock_difference
     username = found or username
     store.store_key(config.api_name, username=username, key_type=key_type, key=key)
-    return LoggedIn(username, has_profile=found is not None)
+    return LoggedIn(username, has_profile=found is not None, clock_difference=difference)
 
 
 def profile(config: ArcsecondConfig, trace: Callable[[str], None] | None = None) -> dict[str, Any]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from arcsecond.config import ArcsecondConfig
-from arcsecond.endpoint import ArcsecondAPIEndpoint, Resource
+from arcsecond.endpoint import ArcsecondAPIEndpoint, Resource, in_path
 from arcsecond.errors import NotLoggedInError
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ class ArcsecondAPI:
         self._ca_bundle = ca_bundle
         self._trace = trace
         self._transport: Transport | None = None
-        portal = f"{quote(self.subdomain, safe='')}/" if self.subdomain else ""
+        portal = f"{in_path(self.subdomain)}/" if self.subdomain else ""
         self.allskycameras = self._endpoint(f"{portal}allskycameras/")
         self.calibrations = self._endpoint(f"{portal}calibrations/")
         self.datafiles = self._endpoint(f"{portal}datafiles/")

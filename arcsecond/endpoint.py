@@ -99,7 +99,7 @@ class Resource:
         text = str(identifier)
         if text in ("", ".", ".."):  # they would name the listing, or what is above it
             raise InputError(f"{text!r} is no identifier")
-        return f"{self.path}{quote(text, safe='')}/"
+        return f"{self.path}{in_path(text)}/"
 
 
 class ArcsecondAPIEndpoint:
@@ -137,6 +137,14 @@ class ArcsecondAPIEndpoint:
 
     def __repr__(self) -> str:
         return f"ArcsecondAPIEndpoint({self.raising.path!r})"
+
+
+def in_path(text: str) -> str:
+    """Return a text as one part of a path; raises InputError for bytes that are none."""
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError:
+        raise InputError(f"{text!a} is no UTF-8 text") from None
 
 
 def answer_error(answer: Answer, subject: str) -> AnswerError:

@@ -167,7 +167,7 @@ class Transport:
             headers["Content-Type"] = body.content_type
             headers["Content-Length"] = str(len(body))
         elif json is not None:
-            data = jsonlib.dumps(json, allow_nan=False).encode()
+            data = _as_json(json)
             headers["Content-Type"] = "application/json"
             headers["Content-Length"] = str(len(data))
             blocks = (data,)
@@ -317,7 +317,11 @@ class Transport:
         else:
             url = f"{self._server}/{quote(path.lstrip('/'), safe=_SAFE_IN_PATH)}"
         if params:
-            url += ("&" if "?" in url else "?") + urlencode(params, doseq=True)
+            try:
+                query = urlencode(params, doseq=True)
+            except UnicodeEncodeError:
+                raise InputError("a filter is no UTF-8 text") from None
+            url += ("&" if "?" in url else "?") + query
         return url
 
     def _same_origin(self, url: str) -> str:
@@ -465,6 +469,13 @@ def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
             hint=f"It is a file of certificates in PEM format; see {', '.join(CA_VARIABLES)}.",
         ) from None
     return context
+
+
+def _as_json(document: object) -> bytes:
+    try:
+        return jsonlib.dumps(document, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"what is to be sent is no JSON: {error}") from None
 
 
 def _proxy_for(origin: str, proxy: str | None) -> str | None:

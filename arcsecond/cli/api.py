@@ -8,12 +8,35 @@ from typing import TYPE_CHECKING
 import click
 
 from arcsecond.cli import output
-from arcsecond.cli.options import asked, json_option
+from arcsecond.cli.options import api_names, asked, json_option, tell_warnings
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from arcsecond.config import Api
 
-WORDS_LONGEST = {"add": 3, "use": 2, "remove": 2}
+VERBS = {
+    "add": "add a server, or change its address",
+    "use": "use a server when --api says nothing else",
+    "remove": "forget a server, and the keys for it",
+}
+
+
+def next_word(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return what may come next: a verb, or the name of a known server."""
+    from click.shell_completion import CompletionItem
+
+    before = context.params.get("words") or ()
+    if before[:1] == ("add",) or len(before) > 1:
+        return []
+    verbs = [
+        CompletionItem(verb, help=words)
+        for verb, words in VERBS.items()
+        if not before and verb.startswith(incomplete)
+    ]
+    return [*verbs, *api_names(context, parameter, incomplete)]
 
 
 @click.command(
@@ -30,14 +53,17 @@ arcsecond api remove NAME      forget it, and the keys for it
 `cloud` is https://api.arcsecond.io, and stays that.
 """
 )
-@click.argument("words", nargs=-1, metavar="[add|use|remove] [NAME] [URL]")
+@click.argument(
+    "words", nargs=-1, metavar="[add|use|remove] [NAME] [URL]", shell_complete=next_word
+)
 @click.option("--allow-http", is_flag=True, help="Take a plain http URL of another machine.")
 @json_option
 def api(words: tuple[str, ...], allow_http: bool) -> None:
     """List, show, add, choose or remove API servers."""
     from arcsecond import config
 
-    verb, *rest = words if words and words[0] in WORDS_LONGEST else ("", *words)
+    tell_warnings()
+    verb, *rest = words if words and words[0] in VERBS else ("", *words)
     match verb, rest:
         case "", []:
             _show_all(config.list_apis())

@@ -48,8 +48,8 @@ def login(
         if not key:
             raise click.Abort
     elif key is not None:
-        output.note(
-            "Warning: a key on the command line can be read by others on this machine, and stays"
+        output.warning(
+            "a key on the command line can be read by others on this machine, and stays"
             " in the shell's history; with - instead of the key it is read from stdin."
         )
     username = username or click.prompt("Username", err=True)
@@ -61,17 +61,24 @@ def login(
     from arcsecond.account import log_in
     from arcsecond.config import KeyType, check_key
 
+    secret = check_key(key)
+    output.hide(secret)
     done = log_in(
         config,
         username=username,
         key_type=KeyType(key_type),
-        key=check_key(key),
+        key=secret,
         trace=asked().trace(),
     )
     if not done.has_profile:
-        output.note(
-            f"Warning: the server shows no profile of {done.username}; if that is an e-mail"
+        output.warning(
+            f"the server shows no profile of {done.username}; if that is an e-mail"
             " address, give your username instead, so that portals are found."
+        )
+    if done.clock_difference:
+        output.warning(
+            f"this computer's clock is {done.clock_difference} the server's; set it, or the"
+            " server's certificate may look expired or not yet valid."
         )
     output.say(
         f"Logged in as {done.username} at {config.api_server}; the {key_type} key is stored."

@@ -7,6 +7,7 @@ Every error ends here: one `Error:` line, a `Hint:` line where there is a remedy
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 import traceback
@@ -16,7 +17,13 @@ from typing import TYPE_CHECKING
 import click
 
 from arcsecond.cli import output
-from arcsecond.cli.options import Asked, debug_option, verbose_option
+from arcsecond.cli.groups import Group
+from arcsecond.cli.options import (
+    Asked,
+    before_the_command,
+    debug_option,
+    refuse_what_it_has_not,
+)
 from arcsecond.errors import ArcsecondError
 from arcsecond.version import __version__
 
@@ -57,7 +64,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 none of them."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group whose commands are imported when they run."""
 
     def list_commands(self, _: click.Context) -> list[str]:
@@ -93,12 +100,16 @@ def _give_debug(command: click.Command) -> None:
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, "-V", "--version", prog_name="arcsecond")
-@verbose_option
-def arcsecond() -> None:
+@before_the_command
+@click.pass_context
+def arcsecond(context: click.Context) -> None:
     """Work with the resources of Arcsecond.io, and upload data to it.
 
     Begin with `arcsecond login`. Each command has its own --help.
     """
+    command = arcsecond.get_command(context, context.invoked_subcommand or "")
+    if command is not None:
+        refuse_what_it_has_not(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -123,9 +134,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _told(error: Exception, asked: Asked) -> int:
     if asked.debug:
-        traceback.print_exception(error)
+        output.note("".join(traceback.format_exception(error)).rstrip())
     if isinstance(error, click.ClickException):
-        error.show(sys.stderr)
+        words = io.StringIO()
+        error.show(words)
+        output.note(words.getvalue().rstrip("\n"))
         return error.exit_code
     if isinstance(error, ArcsecondError):
         output.error(error.message, error.hint)

@@ -1,11 +1,13 @@
 """Options that several commands share, and what was asked for with them.
 
-They may stand before or behind a subcommand's name (`arcsecond datasets -p P read ID`, `arcsecond
-datasets read ID -p P`), so they are kept in one `Asked` for the whole command line.
+They may stand before or behind the name of a command or a subcommand (`arcsecond --api dome datasets`,
+`arcsecond datasets -p P read ID`, `arcsecond datasets read ID -p P`), so they are kept in one `Asked`
+for the whole command line; what stands last wins.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +15,8 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from click.shell_completion import CompletionItem
 
     from arcsecond.config import ArcsecondConfig
 
@@ -30,11 +34,18 @@ class Asked:
     portal: str | None = None
 
     def config(self) -> ArcsecondConfig:
-        """Return the API server to use: `--api`, ARCSECOND_API, the chosen one, `cloud`."""
+        """Return the API server to use: `--api`, ARCSECOND_API, the chosen one, `cloud`.
+
+        From here on no output shows its keys, and what is wrong with the file's modes is told.
+        """
+        from arcsecond.cli.output import hide
         from arcsecond.config import ArcsecondConfig, mend_modes
 
+        tell_warnings()
         mend_modes()
-        return ArcsecondConfig(self.api)
+        config = ArcsecondConfig(self.api)
+        hide(config.upload_key, config.access_key)
+        return config
 
     def trace(self) -> Callable[[str], None] | None:
         """Return where the transport's lines go: to stderr with `-v`."""
@@ -46,6 +57,22 @@ class Asked:
 def asked() -> Asked:
     """Return what was asked for in the command that runs."""
     return click.get_current_context().ensure_object(Asked)
+
+
+def tell_warnings() -> None:
+    """Have the warnings about config.ini printed as this command prints them."""
+    from arcsecond.private_file import log
+
+    if not log.handlers:
+        log.addHandler(_Teller())
+        log.propagate = False
+
+
+class _Teller(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        from arcsecond.cli.output import warning
+
+        warning(record.getMessage())
 
 
 def shared(*names: str, keep: str, **attributes: Any) -> Callable[[F], F]:
@@ -66,6 +93,9 @@ def debug_option() -> click.Option:
 
 def _keeper(field: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
     def keep(context: click.Context, _: click.Parameter, value: Any) -> Any:
+        if isinstance(value, str) and not text_of(value).strip():
+            # "$PORTAL" of a script where it is not set: the account is not what was meant.
+            raise click.BadParameter("it is empty.")
         if value:
             setattr(context.ensure_object(Asked), field, value)
         return value
@@ -73,8 +103,41 @@ def _keeper(field: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
     return keep
 
 
+def text_of(value: str) -> str:
+    """Return an argument that is text; raises a BadParameter for bytes that are none."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        from arcsecond.cli.output import printable
+
+        raise click.BadParameter(f"{printable(value)} is no UTF-8 text.") from None
+    return value
+
+
+def api_names(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return the known API servers that begin so, with their addresses, for the shell to offer."""
+    from click.shell_completion import CompletionItem
+
+    from arcsecond.config import list_apis
+    from arcsecond.errors import ConfigError
+
+    try:
+        known = list_apis()
+    except ConfigError:  # said when the command runs; a shell that completes has no place for it
+        return []
+    return [
+        CompletionItem(api.name, help=api.url) for api in known if api.name.startswith(incomplete)
+    ]
+
+
 api_option = shared(
-    "--api", keep="api", metavar="NAME", help="Use this API server instead of the chosen one."
+    "--api",
+    keep="api",
+    metavar="NAME",
+    shell_complete=api_names,
+    help="Use this API server instead of the chosen one.",
 )
 portal_option = shared(
     "-p", "--portal", keep="portal", metavar="SUBDOMAIN", help="In this portal, not the account."
@@ -83,3 +146,25 @@ json_option = shared("--json", keep="as_json", is_flag=True, help="Print one JSO
 verbose_option = shared(
     "-v", "--verbose", keep="verbose", is_flag=True, help="Show what is asked and answered."
 )
+
+BEFORE_THE_COMMAND = {
+    "--json": shared("--json", keep="as_json", is_flag=True, hidden=True),
+    "--portal": shared("-p", "--portal", keep="portal", metavar="SUBDOMAIN", hidden=True),
+}
+"""Taken in front of a command that has them too; `refuse_what_it_has_not` sees to the others."""
+
+
+def before_the_command(group: F) -> F:
+    """Give the whole command the options that most people write in front of a command."""
+    for option in (*BEFORE_THE_COMMAND.values(), api_option, verbose_option):
+        group = option(group)
+    return group
+
+
+def refuse_what_it_has_not(command: click.Command) -> None:
+    """Raise a UsageError for an option in front of a command that does not know it."""
+    given = {"--json": asked().as_json, "--portal": asked().portal, "--api": asked().api}
+    has = {name for parameter in command.params for name in parameter.opts}
+    for name, value in given.items():
+        if value and name not in has:
+            raise click.UsageError(f"`arcsecond {command.name}` has no {name}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -9,11 +10,41 @@ import sys
 import unicodedata
 from typing import TYPE_CHECKING, TextIO
 
+import click
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from arcsecond.config import Secret
 
 _GAP = "  "
 _SHORTEST_CELL = 6
+_KILO = 1024
+
+
+class _Hidden:
+    """The keys that no line shows, whoever repeats them."""
+
+    def __init__(self) -> None:
+        self._keys: set[str] = set()
+
+    def add(self, key: str) -> None:
+        self._keys.add(key)
+
+    def removed_from(self, text: str) -> str:
+        for key in self._keys:
+            text = text.replace(key, "…")
+        return text
+
+
+_hidden = _Hidden()
+
+
+def hide(*keys: Secret | None) -> None:
+    """Let no line from here on show one of these keys."""
+    for key in keys:
+        if key is not None:
+            _hidden.add(key.reveal())
 
 
 def say(text: str = "") -> None:
@@ -33,43 +64,116 @@ def error(message: str, hint: str | None = None) -> None:
         note(f"Hint: {printable(hint)}")
 
 
+def warning(message: str) -> None:
+    """Print what is wrong without being in the way."""
+    note(f"Warning: {printable(message)}")
+
+
 def as_json(document: object) -> None:
     """Print one JSON document, and nothing else may be on stdout."""
     say(json.dumps(document, ensure_ascii=False, indent=2))
 
 
+def as_json_list(items: Iterable[object]) -> None:
+    """Print one JSON list, each item when it comes: a list that is cut short is no JSON."""
+    begun = False
+    try:
+        for item in items:
+            document = json.dumps(item, ensure_ascii=False, indent=2)
+            lines = document.replace("\n", "\n  ")
+            _print(f"{',' if begun else '['}\n  {lines}", sys.stdout, end="")
+            begun = True
+    except BaseException:
+        if begun:
+            say()
+        raise
+    say("\n]" if begun else "[]")
+
+
+class Table:
+    """Rows under their titles; the first column, which identifies, is never shortened.
+
+    On a terminal (or with COLUMNS set) the others are shortened so that a row fits a line. The
+    widths are settled by the first rows that are added: later ones are printed as they come.
+    `right` are the columns of numbers.
+    """
+
+    def __init__(
+        self, titles: Sequence[str], *, right: Collection[int] = (), width: int | None = None
+    ) -> None:
+        self._titles = list(titles)
+        self._right = right
+        self._width = line_width() if width is None else width
+        self._widths: list[int] | None = None
+
+    def add(self, rows: Iterable[Sequence[object]]) -> None:
+        """Print some more rows."""
+        lines = [[printable(_cell(value)) for value in row] for row in rows]
+        if self._widths is None:
+            columns = zip(self._titles, *lines, strict=True)
+            widths = [max(map(_width, column)) for column in columns]
+            self._widths = widths if self._width is None else _fitted(widths, self._width)
+            lines.insert(0, self._titles)
+        for line in lines:
+            say(_GAP.join(self._cells(line, self._widths)).rstrip())
+
+    def _cells(self, line: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+        for number, (text, wide) in enumerate(zip(line, widths, strict=True)):
+            shown = text if number == 0 or self._width is None else _shortened(text, wide)
+            blanks = " " * (wide - _width(shown))
+            yield blanks + shown if number in self._right else shown + blanks
+
+
 def table(
     rows: Iterable[Sequence[object]], titles: Sequence[str], *, width: int | None = None
 ) -> None:
-    """Print rows under their titles; the first column, which identifies, is never shortened.
+    """Print a table whose rows are all there."""
+    Table(titles, width=width).add(rows)
 
-    On a terminal (or with COLUMNS set) the others are shortened so that a row fits a line.
-    """
-    cells = [[printable(_cell(value)) for value in row] for row in rows]
-    columns = [list(column) for column in zip(titles, *cells, strict=True)]
-    widths = [max(map(_width, column)) for column in columns]
-    for line in zip(*columns, strict=True):
-        padded = (
-            _padded(cell, wide) for cell, wide in zip(line, _fitted(widths, width), strict=True)
-        )
-        say(_GAP.join(padded).rstrip())
+
+def line_width() -> int | None:
+    """Return how many columns a line may have; None where nobody has to read it."""
+    if sys.stdout.isatty() or os.environ.get("COLUMNS"):
+        return shutil.get_terminal_size()[0]
+    return None
 
 
 def record(fields: Mapping[str, object]) -> None:
     """Print one object, a line a field."""
     wide = max((_width(printable(name)) for name in fields), default=0)
     for name, value in fields.items():
-        say(f"{_padded(printable(name), wide)}{_GAP}{printable(_cell(value))}".rstrip())
+        label = printable(name)
+        blanks = " " * (wide - _width(label))
+        say(f"{label}{blanks}{_GAP}{printable(_cell(value))}".rstrip())
+
+
+def volume(count: float) -> str:
+    """Return a number of bytes as people read it, 1024-based."""
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if count < _KILO:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= _KILO
+    return f"{count:.1f} TB"
 
 
 def printable(text: str) -> str:
-    """Return text from elsewhere without what would steer a terminal: escapes, not the characters."""
+    """Return text from elsewhere without what would steer a terminal: escapes, not the characters.
+
+    A byte of a name or argument that is no UTF-8 is shown as `\\xff`.
+    """
     if text.isprintable():
         return text
+    with contextlib.suppress(UnicodeEncodeError):  # half a character of a server's JSON
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode()
         for c in text
     )
+
+
+def confirm(question: str) -> None:
+    """Ask on stderr; anything but yes, the end of input included, raises click's Abort."""
+    click.confirm(_hidden.removed_from(printable(question)), abort=True, err=True)
 
 
 def prepare_streams() -> None:
@@ -79,8 +183,9 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _print(text: str, stream: TextIO) -> None:
-    print(text, file=stream, flush=stream is sys.stdout and stream.isatty())
+def _print(text: str, stream: TextIO, *, end: str = "\n") -> None:
+    flush = stream is sys.stdout and stream.isatty()
+    print(_hidden.removed_from(text), file=stream, end=end, flush=flush)
 
 
 def _cell(value: object) -> str:
@@ -93,11 +198,8 @@ def _cell(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _fitted(widths: list[int], width: int | None) -> list[int]:
+def _fitted(widths: list[int], width: int) -> list[int]:
     """Return the widths for one line, taken from the widest columns but the first."""
-    if width is None:
-        fits_all = not (sys.stdout.isatty() or os.environ.get("COLUMNS"))
-        width = sum(widths) + len(_GAP) * len(widths) if fits_all else shutil.get_terminal_size()[0]
     fitted = list(widths)
     while len(fitted) > 1 and sum(fitted) + len(_GAP) * (len(fitted) - 1) > width:
         widest = max(range(1, len(fitted)), key=fitted.__getitem__)
@@ -109,16 +211,21 @@ def _fitted(widths: list[int], width: int | None) -> list[int]:
 
 def _width(text: str) -> int:
     """Return how many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text
     )
 
 
-def _padded(text: str, width: int) -> str:
-    if _width(text) > width:
-        kept = text
-        while kept and _width(kept) > width - 1:
-            kept = kept[:-1]
-        text = kept + "…"
-    return text + " " * (width - _width(text))
+def _shortened(text: str, width: int) -> str:
+    if _width(text) <= width:
+        return text
+    kept, wide = "", 0
+    for c in text:
+        wide += _width(c)
+        if wide > width - 1:
+            break
+        kept += c
+    return kept.rstrip() + "…"

@@ -3,56 +3,31 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from arcsecond.cli import output
+from arcsecond.cli.groups import Group
+from arcsecond.cli.listings import LISTINGS, Listing, show_pages
 from arcsecond.cli.options import (
     api_option,
     asked,
     json_option,
     portal_option,
+    text_of,
     verbose_option,
 )
+from arcsecond.errors import AnswerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from arcsecond.api import ArcsecondAPI
     from arcsecond.endpoint import Resource
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """How a resource is shown: what identifies an object, and the columns that follow it."""
-
-    words: str
-    identifiers: tuple[str, ...] = ("uuid",)
-    """The first of them that an object has is its identifier."""
-    columns: tuple[str, ...] = ("name",)
-
-
-LISTINGS = {
-    "allskycameras": Listing("all-sky cameras"),
-    "calibrations": Listing("calibrations", columns=("type", "name", "start")),
-    "datafiles": Listing("data files", ("pk", "id", "name"), ("name", "size", "dataset")),
-    "datapackages": Listing("data packages"),
-    "datasets": Listing("datasets", columns=("name", "data_files_count", "data_files_volume")),
-    "members": Listing("members of a portal", ("pk", "id"), ("username", "role")),
-    "nightlogs": Listing("night logs", columns=("date", "telescope")),
-    "observations": Listing("observations", columns=("target_name", "start")),
-    "observingsites": Listing("observing sites"),
-    "organisations": Listing("organisations", ("subdomain",)),
-    "profiles": Listing("profiles", ("username",), ("first_name", "last_name")),
-    "targetlists": Listing("target lists"),
-    "targets": Listing("targets", ("pk", "id", "uuid"), ("name", "type")),
-    "telescopes": Listing("telescopes", columns=("name", "alias")),
-}
-
-_TITLES = {"data_files_count": "files", "data_files_volume": "volume"}
 
 
 def filters_of(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, object]:
@@ -69,21 +44,32 @@ def fields_of(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> 
     fields: dict[str, object] = {}
     for text in texts:
         name, value = _pair(text)
-        if not name.endswith(":"):
-            fields[name] = value
-            continue
-        try:
-            fields[name[:-1]] = json.loads(value)
-        except ValueError:
-            raise click.BadParameter(f"what follows {name}= is no JSON") from None
+        is_json = name.endswith(":")
+        name = name.removesuffix(":")
+        if name in fields:
+            raise click.BadParameter(f"{name} is given twice.")
+        fields[name] = _json(name, value) if is_json else value
     return fields
+
+
+def _json(name: str, value: str) -> object:
+    try:
+        return json.loads(value, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise click.BadParameter(
+            f"what follows {name}:= is no JSON: text is {name}=TEXT, or {name}:='\"TEXT\"'."
+        ) from None
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is no JSON")  # Python would take NaN and Infinity
 
 
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name.strip(":"):
-        raise click.BadParameter(f"{text!r} is not of the form k=v")
-    return name, value
+        raise click.BadParameter(f"{text!r} is not of the form k=v.")
+    return name, text_of(value)
 
 
 def resource_command(name: str, listing: Listing) -> click.Group:
@@ -91,39 +77,66 @@ def resource_command(name: str, listing: Listing) -> click.Group:
 
     @click.group(
         name,
+        cls=Group,
         invoke_without_command=True,
         short_help=f"List the {listing.words}, or work on one.",
         help=f"List the {listing.words}: everything, with the identifier first.",
     )
-    @click.option(
+    @_filter_option
+    @_server_options
+    @click.pass_context
+    def group(context: click.Context, filters: dict[str, object]) -> None:
+        context.meta[_FILTERS] = filters
+        if context.invoked_subcommand is None:
+            _list(name, filters)
+        elif filters and context.invoked_subcommand != "list":
+            raise click.UsageError("--filter is for the listing.")
+
+    for add in (_add_list, _add_read, _add_create, _add_update, _add_delete):
+        add(group, name)
+    return group
+
+
+_FILTERS = f"{__name__}.filters"
+
+
+def _filter_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
         "--filter",
         "filters",
         multiple=True,
         callback=filters_of,
         metavar="K=V",
         help="Only those that the server finds for it; repeatable.",
-    )
+    )(command)
+
+
+def _add_list(group: click.Group, name: str) -> None:
+    @group.command("list", help="The same as without a subcommand.")
+    @_filter_option
     @_server_options
     @click.pass_context
-    def group(context: click.Context, filters: dict[str, object]) -> None:
-        if context.invoked_subcommand is None:
-            with _api() as api:
-                found = _resource(api, name).list(**filters)
-            output.as_json(found) if asked().as_json else _show_listing(listing, found)
-        elif filters:
-            raise click.UsageError("--filter is for the listing.")
+    def list_(context: click.Context, filters: dict[str, object]) -> None:
+        _list(name, {**context.meta[_FILTERS], **filters})
 
-    for add in (_add_read, _add_create, _add_update, _add_delete):
-        add(group, name)
-    return group
+
+def _list(name: str, filters: Mapping[str, object]) -> None:
+    """Print every object, each page as it comes."""
+    listing = LISTINGS[name]
+    with _api(name) as api:
+        pages = _resource(api, name).pages(**filters)
+        if asked().as_json:
+            output.as_json_list(one for page in pages for one in page)
+        else:
+            show_pages(listing, pages, filtered=bool(filters))
 
 
 def _add_read(group: click.Group, name: str) -> None:
     @group.command("read", help="Show one object.")
-    @click.argument("identifier", metavar="ID")
+    @_identifier
     @_server_options
     def read(identifier: str) -> None:
-        with _api() as api:
+        with _api(name) as api, _told_where(name, api):
             _show_one(_resource(api, name).read(identifier))
 
 
@@ -132,44 +145,75 @@ def _add_create(group: click.Group, name: str) -> None:
     @_fields
     @_server_options
     def create(fields: dict[str, object]) -> None:
-        with _api() as api:
+        with _api(name) as api:
             _show_one(_resource(api, name).create(json=fields))
 
 
 def _add_update(group: click.Group, name: str) -> None:
     @group.command("update", help="Change fields of an object: k=v is a string, k:=json is JSON.")
-    @click.argument("identifier", metavar="ID")
+    @_identifier
     @_fields
     @_server_options
     def update(identifier: str, fields: dict[str, object]) -> None:
-        with _api() as api:
+        with _api(name) as api, _told_where(name, api):
             _show_one(_resource(api, name).update(identifier, json=fields))
 
 
 def _add_delete(group: click.Group, name: str) -> None:
-    @group.command("delete", help="Delete an object; asks first.")
-    @click.argument("identifier", metavar="ID")
+    @group.command("delete", help="Delete an object; shows which one, and asks first.")
+    @_identifier
     @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
     @_server_options
     def delete(identifier: str, yes: bool) -> None:
-        with _api() as api:
+        with _api(name) as api, _told_where(name, api):
+            resource = _resource(api, name)
             if not yes:
-                place = (
-                    f"{api.config.api_server}{f', portal {api.subdomain}' * bool(api.subdomain)}"
-                )
-                question = f"Delete {identifier} of the {LISTINGS[name].words} at {place}?"
-                click.confirm(question, abort=True, err=True)
-            _resource(api, name).delete(identifier)
+                _ask_before_deleting(resource.read(identifier), identifier, name, api)
+            resource.delete(identifier)
         if asked().as_json:
             output.as_json({"deleted": identifier})
         else:
             output.say(f"{output.printable(identifier)} is deleted.")
 
 
+def _ask_before_deleting(
+    found: Mapping[str, Any], identifier: str, name: str, api: ArcsecondAPI
+) -> None:
+    """Ask, and raise click's Abort for anything but yes."""
+    called = found.get("name") or found.get("username")
+    what = f"{called} ({identifier})" if called and called != identifier else identifier
+    files = found.get("data_files_count")
+    within = f" and its {files} data files" if isinstance(files, int) and files else ""
+    portal = f", portal {api.subdomain}" if api.subdomain else ""
+    question = f"Delete {what}{within} of the {LISTINGS[name].words} at"
+    place = f"{api.config.api_server}{portal}"
+    output.confirm(f"{question} {place}?")
+
+
+@contextmanager
+def _told_where(name: str, api: ArcsecondAPI) -> Iterator[None]:
+    """Say how to find what there is, where the server does not find what was named."""
+    try:
+        yield
+    except AnswerError as error:
+        if error.status == HTTPStatus.NOT_FOUND and error.hint is None:
+            portal = f" -p {api.subdomain}" if api.subdomain else ""
+            place = "this portal" if portal else "your account; -p SUBDOMAIN is for a portal"
+            error.hint = f"`arcsecond {name}{portal}` lists what there is in {place}."
+        raise
+
+
 def _server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (verbose_option, json_option, api_option, portal_option):
         command = option(command)
     return command
+
+
+def _identifier(command: Callable[..., Any]) -> Callable[..., Any]:
+    def checked(_: click.Context, __: click.Parameter, value: str) -> str:
+        return text_of(value)
+
+    return click.argument("identifier", metavar="ID", callback=checked)(command)
 
 
 def _fields(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -182,33 +226,17 @@ def _fields(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-def _api() -> AbstractContextManager[ArcsecondAPI]:
+def _api(name: str) -> AbstractContextManager[ArcsecondAPI]:
     from arcsecond.api import ArcsecondAPI
 
+    if LISTINGS[name].needs_portal and asked().portal is None:
+        raise click.UsageError(f"{name} are those of a portal: say which with -p SUBDOMAIN.")
     return ArcsecondAPI(asked().config(), asked().portal, trace=asked().trace())
 
 
 def _resource(api: ArcsecondAPI, name: str) -> Resource:
     resource: Resource = getattr(api, name).raising
     return resource
-
-
-def _show_listing(listing: Listing, found: list[dict[str, Any]]) -> None:
-    columns = tuple(c for c in listing.columns if any(one.get(c) is not None for one in found))
-    titles = (listing.identifiers[0], *(_TITLES.get(c, c) for c in columns))
-    rows = [(_identifier(listing, one), *(_shown(one.get(c)) for c in columns)) for one in found]
-    output.table(rows, [title.upper() for title in titles])
-
-
-def _identifier(listing: Listing, one: Mapping[str, Any]) -> object:
-    return next((one[name] for name in listing.identifiers if one.get(name) is not None), "")
-
-
-def _shown(value: object) -> object:
-    """Return an object that is shown in place by its name, where it has one."""
-    if isinstance(value, dict):
-        return value.get("name") or value.get("username") or value.get("uuid") or value
-    return value
 
 
 def _show_one(found: Mapping[str, Any]) -> None:

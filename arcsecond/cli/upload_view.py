@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from arcsecond.cli import output
 from arcsecond.cli.options import asked
+from arcsecond.cli.output import volume
 from arcsecond.multipart import printable_name
 from arcsecond.status import Status, Substatus
 from arcsecond.upload.local import SUBSTATUSES, Reason
@@ -41,15 +42,6 @@ _LEFT_OUT_WORDS = {
     Reason.SPECIAL: "no regular files",
     Reason.OWN: "the client's own configuration",
 }
-
-
-def volume(count: float) -> str:
-    """Return a number of bytes as people read it, 1024-based."""
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if count < 1024:  # noqa: PLR2004  # what the units are
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TB"
 
 
 def duration(seconds: float) -> str:

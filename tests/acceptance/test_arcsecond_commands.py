@@ -2,69 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 from typing import TYPE_CHECKING
 
 import pytest
 
-from arcsecond.cli.main import main
 from arcsecond.config import ArcsecondConfig, Secret, config_file
 from tests.support.sandbox import Sandbox, running_sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-
-class Command:
-    """Runs `arcsecond` in this process; holds what it printed last."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-        self._capsys = capsys
-        self._monkeypatch = monkeypatch
-        self.out = self.err = ""
-
-    def __call__(self, *arguments: str, stdin: str = "") -> int:
-        self._monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-        self._capsys.readouterr()
-        code = main(arguments)
-        self.out, self.err = self._capsys.readouterr()
-        return code
-
-    def json(self, *arguments: str) -> object:
-        assert self(*arguments, "--json") == 0, self.err
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def arcsecond(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    return Command(capsys, monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def shared_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox") / "storage") as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def server(shared_sandbox: Sandbox, arcsecond: Command) -> Sandbox:
-    """A sandbox that is registered as `box` and chosen."""
-    shared_sandbox.clear()
-    shared_sandbox.forget_requests()
-    assert arcsecond("api", "add", "box", shared_sandbox.url) == 0
-    assert arcsecond("api", "use", "box") == 0
-    return shared_sandbox
-
-
-@pytest.fixture
-def logged_in(server: Sandbox, arcsecond: Command) -> Sandbox:
-    code = arcsecond(
-        "login", "-u", server.username, "--access-key", "-", stdin=f"{server.access_key}\n"
-    )
-    assert code == 0, arcsecond.err
-    return server
+    from tests.support.command import Command
 
 
 # --- login -------------------------------------------------------------------------------------
@@ -288,101 +237,7 @@ def test_plain_http_is_taken_when_it_is_asked_for(arcsecond: Command) -> None:
     assert arcsecond("api", "dome", "http://dome.example.org", "--allow-http") == 0
 
 
-# --- resources ---------------------------------------------------------------------------------
-
-
-def test_the_datasets_are_listed_with_their_identifiers(
-    logged_in: Sandbox, arcsecond: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    name = "A dataset with a rather long name, as they are when people describe their nights"
-    uuid = logged_in.create_dataset(name)
-    monkeypatch.setenv("COLUMNS", "80")
-
-    assert arcsecond("datasets", "--filter", f"name={name}") == 0
-
-    title, line = arcsecond.out.splitlines()
-    assert title.startswith("UUID")
-    assert line.startswith(uuid)
-    assert len(line) <= 80
-
-    (listed,) = arcsecond.json("datasets", "--filter", f"name={name}")  # type: ignore[misc]
-    assert listed["uuid"] == uuid
-    assert listed["name"] == name
-
-
-def test_all_pages_are_followed(tmp_path: Path, arcsecond: Command) -> None:
-    with running_sandbox(tmp_path / "paged", page_size=2) as paged:
-        arcsecond("api", "add", "paged", paged.url)
-        code = arcsecond(
-            *("login", "--api", "paged", "-u", paged.username, "--upload_key", "-"),
-            stdin=paged.upload_key,
-        )
-        assert code == 0
-        names = {f"night {number}" for number in range(5)}
-        for name in names:
-            paged.create_dataset(name)
-
-        listed = arcsecond.json("datasets", "--api", "paged")
-
-        assert {one["name"] for one in listed} == names  # type: ignore[attr-defined]  # a list
-
-
-def test_a_portal_has_its_own_telescopes(logged_in: Sandbox, arcsecond: Command) -> None:
-    mine = arcsecond.json("telescopes")
-    portals = arcsecond.json("telescopes", "-p", logged_in.portal)
-
-    assert (len(mine), len(portals)) == (2, 1)  # type: ignore[arg-type]  # lists
-    assert portals[0] not in mine  # type: ignore[index,operator]  # lists
-
-
-def test_a_dataset_is_created_read_changed_and_deleted(
-    logged_in: Sandbox, arcsecond: Command
-) -> None:
-    created = arcsecond.json("datasets", "create", "name=M31", 'tags:=["a"]')
-    assert isinstance(created, dict)
-    uuid = created["uuid"]
-    assert created["name"] == "M31"
-
-    assert arcsecond("datasets", "update", uuid, "name=M 31") == 0, arcsecond.err
-    assert arcsecond("datasets", "read", uuid) == 0
-    assert "M 31" in arcsecond.out
-
-    assert arcsecond("datasets", "delete", uuid, stdin="n\n") == 1
-    assert arcsecond("datasets", "delete", uuid, stdin="") == 1
-    assert arcsecond("datasets", "read", uuid) == 0
-    assert arcsecond("datasets", "delete", uuid, "-y") == 0, arcsecond.err
-    assert arcsecond("datasets", "read", uuid) == 1
-    assert arcsecond.err.startswith(f"Error: datasets/{uuid}: ")
-    assert logged_in.username
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("datasets", "--filter", "name"),
-        ("datasets", "create", "name"),
-        ("datasets", "create", "tags:=["),
-        ("datasets", "create"),
-        ("datasets", "read"),
-        ("datasets", "unknown"),
-        ("datasets", "--filter", "a=b", "read", "x"),
-        ("unknown",),
-        ("datasets", "--unknown"),
-    ],
-)
-def test_wrong_usage_ends_with_2(arguments: tuple[str, ...], arcsecond: Command) -> None:
-    assert arcsecond(*arguments) == 2
-    assert "Error: " in arcsecond.err
-    assert arcsecond.out == ""
-
-
-def test_an_upload_key_may_not_delete_and_is_told_so(server: Sandbox, arcsecond: Command) -> None:
-    arcsecond("login", "-u", server.username, "--upload_key", "-", stdin=server.upload_key)
-    uuid = server.create_dataset("kept")
-
-    assert arcsecond("datasets", "delete", uuid, "-y") == 1
-
-    assert "Hint: An upload key may only read and upload" in arcsecond.err
+# --- keys and servers -------------------------------------------------------------------------
 
 
 def test_without_a_key_the_remedy_is_named(server: Sandbox, arcsecond: Command) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -255,3 +256,30 @@ def test_neither_api_nor_endpoint_shows_a_key(api: ArcsecondAPI) -> None:
     api.transport()
 
     assert "Secret" not in f"{api!r} {api.datasets!r}"
+
+
+@pytest.mark.parametrize("value", [float("nan"), {1, 2}, datetime(2026, 1, 1, tzinfo=UTC)])
+def test_what_is_no_json_is_an_error_and_not_sent(
+    value: object, script: Script, api: ArcsecondAPI
+) -> None:
+    for ask in (
+        lambda: api.datasets.create(json={"name": value}),
+        lambda: api.datasets.update("0b1c", json={"name": value}),
+    ):
+        found, error = ask()
+        assert found is None
+        assert isinstance(error, InputError)
+        assert "no JSON" in error.message
+    assert script.asked == []
+
+
+def test_bytes_that_are_no_text_are_an_error(script: Script, api: ArcsecondAPI) -> None:
+    for _, error in (
+        api.datasets.read("bad\udcff"),
+        api.datasets.list(name="bad\udcff"),
+        api.datasets.list(name=["a", "bad\udcff"]),
+    ):
+        assert isinstance(error, InputError)
+    with pytest.raises(InputError):
+        ArcsecondAPI(api.config, "bad\udcff")
+    assert script.asked == []
