@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from arcsecond.upload.local import LocalFile
     from arcsecond.upload.remote import Remote
 
+_BLOCK = 1024 * 1024
 _GATEWAY = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
 """These come from a proxy: the server behind it may have stored the file."""
 
@@ -114,15 +116,14 @@ def post(
     BodyChangedError, and OSError where the file cannot be read.
     """
     with opened(file) as handle:
-        if not is_unchanged(file, handle):
-            raise BodyChangedError("the file changed meanwhile")
+        ctime_ns = begin(file, handle)
         body = MultipartBody(
             fields=[("dataset", form.dataset), ("is_raw", str(form.is_raw))],
             file=handle,
             filename=file.raw_name,
             size=file.size,
             tags=(lambda sha256: join(form.all_tags(sha256))) if form.all_tags("") else None,
-            unchanged=lambda _: is_unchanged(file, handle),
+            unchanged=lambda sha256: is_unchanged(file, handle, ctime_ns, sha256, stopped),
             on_block=on_block,
             cancelled=stopped,
         )
@@ -148,13 +149,50 @@ def opened(file: LocalFile) -> Iterator[BinaryIO]:
         yield handle
 
 
-def is_unchanged(file: LocalFile, handle: BinaryIO) -> bool:
-    """Tell whether the open file, and what its path shows, is still the version that `walk` saw."""
+def begin(file: LocalFile, handle: BinaryIO) -> int:
+    """Return the ctime of the open file, for `is_unchanged` after it was read.
+
+    Raises BodyChangedError unless it is the version that `walk` saw.
+    """
+    ctime_ns = _ctime_if_as_seen(file, handle)
+    if ctime_ns is None:
+        raise BodyChangedError("the file changed meanwhile")
+    return ctime_ns
+
+
+def is_unchanged(
+    file: LocalFile, handle: BinaryIO, ctime_ns: int, sha256: str, stopped: Callable[[], bool]
+) -> bool:
+    """Tell whether what was read, with this SHA-256, is what is there; `stopped` is a no.
+
+    Who writes a file may set its mtime back afterwards, and cannot set the ctime. A chmod changes
+    that too: so where the ctime alone is another one, the file is read once more.
+    """
+    seen_ns = _ctime_if_as_seen(file, handle)
+    if seen_ns is None or seen_ns == ctime_ns:
+        return seen_ns is not None
+    handle.seek(0)
+    return hash_of(handle, stopped) == sha256 and _ctime_if_as_seen(file, handle) is not None
+
+
+def hash_of(handle: BinaryIO, stopped: Callable[[], bool]) -> str | None:
+    """Return the SHA-256 of what the file still has to give; None where it was stopped."""
+    digest = hashlib.sha256()
+    while block := handle.read(_BLOCK):
+        digest.update(block)
+        if stopped():
+            return None
+    return digest.hexdigest()
+
+
+def _ctime_if_as_seen(file: LocalFile, handle: BinaryIO) -> int | None:
+    """Return the ctime; None where the open file, or its path, is not the version that `walk` saw."""
     try:
         at_path = os.stat(file.path)  # noqa: PTH116  # a str with surrogates, as it was found
     except OSError:
-        return False
-    return file.is_shown_by(os.fstat(handle.fileno())) and file.is_shown_by(at_path)
+        return None
+    seen = os.fstat(handle.fileno())
+    return seen.st_ctime_ns if file.is_shown_by(seen) and file.is_shown_by(at_path) else None
 
 
 def _judge(answer: Answer, file: LocalFile, body: MultipartBody, form: Form) -> Step:

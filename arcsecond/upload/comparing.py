@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from arcsecond.errors import BodyChangedError, CancelledError
-from arcsecond.upload.attempt import is_unchanged, opened
+from arcsecond.upload.attempt import begin, hash_of, is_unchanged, opened
 from arcsecond.upload.compare import Likeness, compare
 from arcsecond.upload.result import Result, already_synced, conflict, done
 
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 
     from arcsecond.upload.datafiles import RemoteFile
     from arcsecond.upload.local import LocalFile
-
-_BLOCK = 1024 * 1024
 
 
 class Comparer:
@@ -52,17 +49,14 @@ class Comparer:
 
     def hash_of(self, file: LocalFile) -> str:
         """Return the file's SHA-256; raises OSError, BodyChangedError and CancelledError."""
-        digest = hashlib.sha256()
         with opened(file) as handle:
-            if not is_unchanged(file, handle):
-                raise BodyChangedError("the file changed meanwhile")
-            while block := handle.read(_BLOCK):
-                digest.update(block)
-                if self._stop.is_set():
-                    raise CancelledError("the upload was stopped")
-            if not is_unchanged(file, handle):
+            ctime_ns = begin(file, handle)
+            sha256 = hash_of(handle, self._stop.is_set)
+            if sha256 is None:
+                raise CancelledError("the upload was stopped")
+            if not is_unchanged(file, handle, ctime_ns, sha256, self._stop.is_set):
                 raise BodyChangedError("the file changed while it was being read")
-        return digest.hexdigest()
+        return sha256
 
 
 def other_name(there: RemoteFile, file: LocalFile) -> str:

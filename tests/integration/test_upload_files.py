@@ -25,6 +25,8 @@ from arcsecond.upload.walker import walk_folder_and_upload
 from tests.support.client import log_in, paths_of, raw_name, stored, write_files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.sandbox import Sandbox
 
 OK = (Status.OK, Substatus.DONE)
@@ -302,25 +304,52 @@ def test_a_server_that_refuses_the_hash_tag_gets_the_files_without_it(
     assert len(sandbox.uploads()) == 3
 
 
+def _grow(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"more")
+
+
+def _write_and_set_back(path: Path) -> None:
+    """Write into the file, as `rsync --inplace` does, and give it the time that it had."""
+    before = path.stat().st_mtime_ns
+    with path.open("r+b") as file:
+        file.write(os.urandom(50))
+    os.utime(path, ns=(before, before))
+
+
+@pytest.mark.parametrize("change", [_grow, _write_and_set_back])
 @pytest.mark.parametrize("size", [100, 3_000_000])
 def test_a_file_that_changes_while_it_is_sent_is_not_stored(
-    sandbox: Sandbox, context: UploadContext, tmp_path: Path, size: int
+    sandbox: Sandbox,
+    context: UploadContext,
+    tmp_path: Path,
+    size: int,
+    change: Callable[[Path], None],
 ) -> None:
     folder = write_files(tmp_path / "data", {"a.fits": os.urandom(size)})
     path = folder / "a.fits"
     found = look_at(folder, path)
     assert isinstance(found, LocalFile)
 
-    def grow(_count: int) -> None:
-        with path.open("ab") as file:
-            file.write(b"more")
-
     with context.connect() as transport:
-        result = Carrier(context, transport, on_block=grow).bring(found)
+        result = Carrier(context, transport, on_block=lambda _: change(path)).bring(found)
     assert (result.status, result.substatus) == (Status.ERROR, Substatus.ERROR)
     assert "changed" in str(result.error)
     assert stored(sandbox) == {}
     assert send(context, folder, "a.fits") == OK
+
+
+def test_a_file_whose_content_stays_is_stored_whatever_else_changes(
+    sandbox: Sandbox, context: UploadContext, tmp_path: Path
+) -> None:
+    folder = write_files(tmp_path / "data", {"a.fits": os.urandom(3_000_000)})
+    path = folder / "a.fits"
+    found = look_at(folder, path)
+    assert isinstance(found, LocalFile)
+    with context.connect() as transport:
+        carrier = Carrier(context, transport, on_block=lambda _: path.chmod(0o640))
+        assert carrier.bring(found).status is Status.OK
+    assert stored(sandbox) == {"a.fits": 3_000_000}
 
 
 def test_an_upload_without_validation_validates_itself(sandbox: Sandbox, folder: Path) -> None:
