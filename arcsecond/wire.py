@@ -240,7 +240,7 @@ class _Response(http.client.HTTPResponse):
     """An answer that is the final one: what comes before it (RFC 9110, 15.2) is passed over.
 
     http.client takes 102 and 103 for the answer itself, and the next request on that connection
-    would be given the final answer of this one.
+    would be given the final answer of this one. Another protocol is nothing that anybody asked for.
     """
 
     def __init__(self, sock: socket.socket, *args: Any, read_s: float, **options: Any) -> None:
@@ -251,8 +251,10 @@ class _Response(http.client.HTTPResponse):
     def begin(self) -> None:
         super().begin()
         for _ in range(_INTERIM_ANSWERS):
-            if self.status // 100 != 1 or self.status == HTTPStatus.SWITCHING_PROTOCOLS:
+            if self.status // 100 != 1:
                 return
+            if self.status == HTTPStatus.SWITCHING_PROTOCOLS:
+                raise http.client.HTTPException("another protocol from here on")
             self.headers = self.msg = None  # type: ignore[assignment]  # as before it began
             super().begin()
         raise http.client.HTTPException("nothing but interim answers")
@@ -316,7 +318,10 @@ class Pool(HTTPConnectionPool):
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         connection: Any = super()._get_conn(timeout)
-        if not connection.is_closed and time.monotonic() - connection.idle_since > self.wire.idle_s:
+        if connection.is_closed:
+            return connection
+        rested_s = time.monotonic() - connection.idle_since
+        if rested_s > self.wire.idle_s or _holds_more(connection.sock):
             connection.close()
         return connection
 
@@ -324,6 +329,15 @@ class Pool(HTTPConnectionPool):
         if conn is not None:
             conn.idle_since = time.monotonic()
         super()._put_conn(conn)
+
+
+def _holds_more(sock: Any) -> bool:
+    """Tell whether TLS has taken more from the wire than the last answer: nobody asked for it.
+
+    urllib3 asks the kernel alone, which does not know of it.
+    """
+    pending = getattr(sock, "pending", None)
+    return pending is not None and pending() > 0
 
 
 class TLSPool(Pool, HTTPSConnectionPool):

@@ -708,6 +708,63 @@ def test_a_server_that_only_says_that_it_is_busy_is_given_up() -> None:
         transport.request("POST", "datafiles/", body=body_of(1000))
 
 
+def test_switched_protocols_is_no_answer_and_ends_the_connection() -> None:
+    """Nobody asked for another protocol; what comes after it may be the answer to this request."""
+
+    def handler(connection: Connection) -> None:
+        connection.read_request()
+        connection.sock.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n")
+        connection.received = b""
+        connection.read_request()
+        connection.sock.sendall(ANSWER)
+
+    with RawServer(handler) as server, Transport(server.url, key=KEY) as transport:
+        with pytest.raises(BrokenError):
+            transport.request("POST", "datafiles/", body=body_of(1000))
+        with pytest.raises(BrokenError):
+            transport.request("POST", "datafiles/", body=body_of(1000))
+
+        assert server.accepted == 2
+
+
+WHOLE_BUFFER = 8192 - 78
+"""With its headers such an answer ends where a buffer of Python's ends: nothing is read ahead."""
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+@pytest.mark.parametrize("length", [8, WHOLE_BUFFER, 100_000])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_nobody_asked_for_is_not_taken_for_the_next_answer(
+    encrypted: bool, length: int, at_once: bool, server_tls: ssl.SSLContext, ca_bundle: Path
+) -> None:
+    content = b'{"pk":1}'.ljust(length)
+    stray = ANSWER.replace(b'"pk":1', b'"pk":9')
+    is_sent = threading.Event()
+    first = ANSWER.replace(b"Length: 8", b"Length: %d" % length).replace(b'{"pk":1}', content)
+
+    def handler(connection: Connection) -> None:
+        connection.read_request()
+        if at_once:
+            connection.sock.sendall(first + stray)
+        else:
+            connection.sock.sendall(first)
+            connection.sock.sendall(stray)
+        is_sent.set()
+        connection.received = b""
+        if connection.read_request():
+            connection.sock.sendall(ANSWER.replace(b'"pk":1', b'"pk":2'))
+
+    with (
+        RawServer(handler, tls=server_tls if encrypted else None) as server,
+        Transport(server.url, ca_bundle=str(ca_bundle)) as transport,
+    ):
+        assert transport.request("POST", "datafiles/", body=body_of(1000)).json() == {"pk": 1}
+        assert is_sent.wait(20)
+        answer = transport.request("POST", "datafiles/", body=body_of(1000)).json()
+
+    assert answer != {"pk": 9}
+
+
 def test_an_answer_that_is_too_long_is_given_up() -> None:
     with RawServer(answers()) as server, Transport(server.url) as transport:
         with pytest.raises(UnclearAnswerError, match="longer than 5 bytes"):
