@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick test-all campaign soak check format bench docs clean
+.PHONY: help demo test quick test-all campaign soak compat check format bench docs clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed 's/:.*  ## /\t/' | expand -t 12
@@ -25,10 +25,10 @@ demo: $(VENV)/.installed  ## a rehearsal night: camera, daemon, outage, kill -9,
 
 test: $(VENV)/.installed-dev  ## every test but the long ones
 	@tests/needs.sh
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not soak and not nightly' $(PYTEST)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not soak and not nightly and not compat' $(PYTEST)
 
 quick: $(VENV)/.installed-dev  ## the tests that take seconds
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not slow and not soak and not nightly' $(PYTEST)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not slow and not soak and not nightly and not compat' $(PYTEST)
 
 test-all: $(VENV)/.installed-dev  ## every test, the nightly ones and the soaks included
 	@tests/needs.sh
@@ -39,6 +39,9 @@ campaign: $(VENV)/.installed-dev  ## bad nights from seeds of your own: make cam
 
 soak: $(VENV)/.installed-dev  ## twenty minutes of faults: do memory and open files stay flat?
 	OORT_TEST_SOAK_MINUTES=$(or $(MINUTES),20) $(BIN)/python -m pytest -s tests/faults/test_soak.py
+
+compat: $(VENV)/.installed-dev  ## the published clients against the sandbox; writes docs/compatibility.md
+	OORT_TEST_WRITE=compatibility $(BIN)/python -m pytest -n 2 -m compat tests/compat $(PYTEST)
 
 check: $(VENV)/.installed-dev  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
