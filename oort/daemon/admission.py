@@ -81,7 +81,10 @@ class Admission:
         self._candidates: list[Candidate] = []
         self._renames: list[_Rename] = []
         self._followed: list[RelPath] = []
+        self._ways: tuple[tuple[bytes, str], ...] = ()
+        """The ways to other watches' files, and the watches' names; a longer one comes later."""
         self._given: list[tuple[bytes, str]] = []
+        """Those below which something may wait that is to be put aside."""
         self._gives_at = 0.0
         self._resumed = False
         self._not_before = 0.0
@@ -113,7 +116,17 @@ class Admission:
 
         To be called when the bounds leave those files out: what was seen before is told first.
         """
-        self._given = list(ways)
+        self._ways = tuple(sorted(ways))
+        self._given = list(self._ways)
+        for way, _ in ways:
+            self._settling.forget_below(way)
+
+    def _gives_away(self, rel_path: RelPath) -> bool:
+        """Tell whether another watch sends a file: then what waits of it is put aside once more."""
+        ways = [one for one in self._ways if rel_path.startswith(one[0])]
+        if ways and ways[-1] not in self._given:
+            self._given.append(ways[-1])
+        return bool(ways)
 
     def drop_offers(self) -> None:
         """Forget what was not asked yet: the watched folder is not there."""
@@ -182,7 +195,7 @@ class Admission:
     def _resume(self, now: float) -> None:
         """Take up what was settling when the daemon ended, also what is gone since."""
         for version in self._queue.settling(self._watch):
-            if version.rel_path not in self._settling:
+            if version.rel_path not in self._settling and not self._gives_away(version.rel_path):
                 self._settling.add(version, now, closed=False, ask_first=self.first_scan)
         self._resumed = True
 
@@ -202,11 +215,15 @@ class Admission:
 
     def _take_back(self, rel_path: RelPath, row: KnownRow | None, now: float) -> None:
         """Let a row settle as it is known: no event and no scan names a file that is gone."""
-        if row is not None and row.state == state.SETTLING and rel_path not in self._settling:
+        if row is None or row.state != state.SETTLING or self._gives_away(rel_path):
+            return
+        if rel_path not in self._settling:
             self._settling.add(row.version, now, closed=False, ask_first=self.first_scan)
 
     def _take(self, candidate: Candidate, row: KnownRow | None, now: float) -> None:
         version = candidate.version
+        if self._gives_away(version.rel_path):
+            return  # seen before it was another watch's
         if version.rel_path in self._settling:
             self._settling.hint(version.rel_path, now, closed=candidate.closed)
             return

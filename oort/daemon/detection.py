@@ -225,7 +225,15 @@ class Detection:
 
     def _neighbours(self, watch: Watch) -> Neighbours:
         """Return what a watch must keep away from: our own files, and the other watches' folders."""
-        others = [other.name for other in self._settings.watches if other.name != watch.name]
+        inner = [
+            self._real[other.name]
+            for other in self._settings.watches
+            if other.name != watch.name
+            and (
+                watch.follow_symlinks  # a link may lead to it, wherever it lies
+                or way_to(self._real[watch.name], self._real[other.name]) is not None
+            )
+        ]
         enabled = {other.name for other in self._settings.watches if other.enabled}
         same_account = [
             (name, bytes.fromhex(folder))
@@ -234,7 +242,7 @@ class Detection:
         ]
         return Neighbours(
             never=self._locations.own_places(self._database_file, config_file()),
-            inner=frozenset(self._real[name] for name in others),
+            inner=frozenset(inner),
             kin=tuple(
                 replace(kin, settles=kin.watch in enabled)
                 for kin in kin_of(self._real[watch.name], same_account)
@@ -263,18 +271,30 @@ class Detection:
         self.silent = silent
 
     def look_again(self, watch: str, rel_path: bytes) -> None:
-        """Have one file looked at."""
-        with self._lock:
-            running = self._running.get(watch)
-        if running is not None:
-            running.intake.look_again(rel_path)
+        """Have one file looked at, also by the watch inside that one which it belongs to.
+
+        That one passed it over while the other had it in hand, and would meet it again with its
+        next scan only.
+        """
+        looks = [(watch, rel_path)]
+        owner = self._owner(watch, rel_path)
+        if owner is not None:
+            way, inner = owner
+            looks.append((inner, rel_path[len(way) :]))
+        for name, path in looks:
+            with self._lock:
+                running = self._running.get(name)
+            if running is not None:
+                running.intake.look_again(path)
 
     def owner_of(self, watch: str, rel_path: bytes) -> str | None:
         """Return the watch inside another one that a file of the latter belongs to."""
+        owner = self._owner(watch, rel_path)
+        return None if owner is None else owner[1]
+
+    def _owner(self, watch: str, rel_path: bytes) -> tuple[bytes, str] | None:
         ways = [one for one in self._given.get(watch, ()) if rel_path.startswith(one[0])]
-        return (
-            max(ways)[1] if ways else None
-        )  # of ways that begin alike the longest is the greatest
+        return max(ways, default=None)  # of ways that begin alike the longest is the greatest
 
     def told(self, watch: str) -> dict[str, Any]:
         """Return how a watch is, as `oort status` shows it."""

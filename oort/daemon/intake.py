@@ -246,10 +246,10 @@ class Intake:
 
     def _take_requests(self, now: float) -> None:
         if self._changes:
+            before = self._watch, self._options, self._neighbours, self._patience
             while self._changes:
                 self._take_options(*self._changes.popleft())
-            self._settle_anew(now)
-            self._scans.begin_anew(now)
+            self._follow_options(*before, now=now)
         while self._followed:
             self._admission.follow(self._followed.popleft())
         if self._scan_asked.is_set():
@@ -259,8 +259,7 @@ class Intake:
     def _take_options(self, watch: Watch, options: IntakeOptions, neighbours: Neighbours) -> None:
         self._watch = watch
         self._options = options
-        self._kin = neighbours.kin
-        self._given = neighbours.given
+        self._neighbours = neighbours
         self._bounds = Bounds(
             watch.path,
             Rules(watch.include, watch.exclude),
@@ -279,15 +278,41 @@ class Intake:
             truncated_after_s=self._options.truncated_after_s,
         )
 
-    def _settle_anew(self, now: float) -> None:
+    def _follow_options(
+        self,
+        watch: Watch,
+        options: IntakeOptions,
+        neighbours: Neighbours,
+        patience: Patience,
+        *,
+        now: float,
+    ) -> None:
+        """Do what the change since these options asks for, and no more.
+
+        config.toml is edited for many reasons: a file that settles keeps the time for which it has
+        been quiet, and everything is scanned only where another file may belong to the watch.
+        """
+        self._hand_on_options()
+        has_other_files = neighbours != self._neighbours or _names(watch) != _names(self._watch)
+        if has_other_files:
+            self._admission.give(self._neighbours.given)
+            self._scans.begin_anew(now)
+        elif (options, watch.polling) != (self._options, self._watch.polling):
+            self._scans.replan(now)
+        if (
+            has_other_files
+            or patience != self._patience
+            or watch.check_structure != self._watch.check_structure
+        ):
+            self._settling.look_anew(now)
+
+    def _hand_on_options(self) -> None:
         self._events.bounds = self._bounds
         self._events.polling = self._watch.polling
-        self._admission.kin = self._kin
-        self._admission.give(self._given)
+        self._admission.kin = self._neighbours.kin
         self._settling.bounds = self._bounds
         self._settling.patience = self._patience
         self._settling.check_structure = self._watch.check_structure
-        self._settling.restart(now)
 
     # -- the ground ------------------------------------------------------------------------------
 
@@ -314,7 +339,9 @@ class Intake:
         """Begin with the folder that is there now."""
         self._scans.slice_entries = _SLICE_OF_A_SHARE if self._ground.is_network else SLICE
         self._events.forget()
-        self._settle_anew(now)
+        self._hand_on_options()
+        self._admission.give(self._neighbours.given)
+        self._settling.restart(now)
         self._scans.arrive(now)
 
     # -- scans -----------------------------------------------------------------------------------
@@ -381,3 +408,8 @@ class Intake:
         )
         if news != self.news:
             self.news = news
+
+
+def _names(watch: Watch) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+    """Return the options that say which of the files in its folder are a watch's."""
+    return watch.include, watch.exclude, watch.follow_symlinks

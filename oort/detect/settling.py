@@ -34,6 +34,8 @@ UNREADABLE_AGAIN_S: Final = 10.0
 """Before the next look where the disk could not tell."""
 _INSPECTED_AGAIN_S: Final = 3600.0
 """A look meanwhile is not needed: the inspector reports."""
+_PLANS_LEAST: Final = 1000
+"""So many plans that do not hold any more may lie about, and as many as there are files."""
 
 
 @dataclass(slots=True)
@@ -60,7 +62,7 @@ class Settling:
     """The table of files that settle. Owned by the intake's thread.
 
     `root_is_healthy` is asked before a file is called gone. `patience`, `bounds` and
-    `check_structure` may be replaced at any time, followed by `restart`.
+    `check_structure` may be replaced at any time, followed by `look_anew`.
     """
 
     def __init__(
@@ -113,8 +115,18 @@ class Settling:
         if entry is not None:
             self._drop(entry)
 
+    def forget_below(self, way: bytes) -> None:
+        """Take out of the table what lies below a folder, `/` at its end: another watch has it."""
+        for rel_path in [path for path in self._entries if path.startswith(way)]:
+            self._drop(self._entries[rel_path])
+
+    def look_anew(self, now: float) -> None:
+        """Look at each file at once: rules or patience have changed; how long it was quiet stays."""
+        for entry in self._entries.values():
+            self._plan(entry, now)
+
     def restart(self, now: float) -> None:
-        """Begin anew with each file: rules, patience or the ground have changed."""
+        """Begin anew with each file: the ground has changed."""
         for entry in self._entries.values():
             entry.first = _look(entry.version, now)
             entry.closed_at = None
@@ -296,6 +308,10 @@ class Settling:
     def _plan(self, entry: _Entry, due_at: float) -> None:
         entry.due_at = due_at
         heapq.heappush(self._due, (due_at, entry.version.rel_path))
+        if len(self._due) > _PLANS_LEAST + 2 * len(self._entries):
+            # What was planned anew, or is gone, since: some of it for an hour later.
+            self._due = [(one.due_at, path) for path, one in self._entries.items()]
+            heapq.heapify(self._due)
 
     def _first_wait_s(self, *, closed: bool) -> float:
         """Return the wait before a look can have any result, in seconds."""

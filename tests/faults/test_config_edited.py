@@ -265,3 +265,34 @@ def _most_at_once(home: Home, sandbox: Sandbox, count: int) -> int:
     wait_until(all_stored, timeout_s=60, every_s=0.1, what=home.told)
     home.wait_for(OK=count)
     return most
+
+
+@pytest.mark.nightly
+def test_edited_more_often_than_a_file_settles(
+    home: Home, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """An editor, or a program, that writes config.toml all the time holds up no file.
+
+    1. A file must be quiet for ten seconds. As soon as the daemon has taken a change of config.toml
+       it is changed again, ten times: a tag of the watch, and a setting that concerns no file.
+    2. The file arrives while that goes on.
+    """
+    folder = tmp_path / "dome"
+    folder.mkdir()
+    home.configure({"settle_s": "10"})
+    home.watch(folder)
+    home.start()
+    file = make_fits(folder / "a.fits")
+    turns = 0
+    while not sandbox.uploads() and turns < 10:
+        turns += 1
+
+        def change(document: tomlkit.TOMLDocument, turn: int = turns) -> None:
+            document["watch"][0]["tags"] = [f"turn {turn}"]
+            document["poll_s"] = 10 + turn
+
+        edit(home, change)
+
+    assert 1 < turns < 10, home.told()
+    home.wait_for(OK=1)
+    assert arrived(sandbox.files(), [file])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,13 @@ import pytest
 from oort.clock import SystemClock
 from oort.daemon.detection import Detection
 from oort.locations import Locations
+from oort.policy import state
+from oort.policy.outcome import Changed
+from oort.policy.version import FileVersion, RelPath
 from oort.settings import Settings
 from oort.values import Watch
+from tests.support.rows import all_rows, claim, end, settle
+from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from oort.policy.state import State
     from oort.queue.opening import OpenQueue
 
 
@@ -52,6 +59,10 @@ def nested(dome: Path, *, new_only: bool = False) -> Settings:
             Watch("deep", dome / "m31/deep", polling=True, enabled=False),
         )
     )
+
+
+def states(opened: OpenQueue) -> dict[str, State]:
+    return {row["path_text"]: row.state for row in all_rows(opened)}
 
 
 def test_settings_are_taken_while_the_queue_cannot_be_written(
@@ -104,3 +115,41 @@ def test_a_watch_that_is_held_takes_nothing_over(
     detection.apply(nested(dome, new_only=True))
     assert detection.told("m31")["state"] != "held"
     assert detection.owner_of("dome", b"m31/a.fits") == "m31"
+
+
+def test_what_a_worker_gives_up_is_seen_by_the_watch_inside_at_once(
+    detection: Detection, opened: OpenQueue, dome: Path
+) -> None:
+    """It passed the file over while the outer watch had it in hand."""
+    file = dome / "m31/a.fits"
+    file.write_bytes(b"not empty")
+    seen = FileVersion.of(RelPath(b"m31/a.fits"), file.stat())
+    settle(opened, seen, root=bytes(dome))
+    (upload,) = claim(opened)
+    settings = dataclasses.replace(nested(dome), poll_s=3600.0)
+    detection.apply(settings)
+    wait_until(lambda: detection.told("m31")["last_scan_at"] is not None, timeout_s=60)
+    wait_until(lambda: detection.told("dome")["last_scan_at"] is not None, timeout_s=60)
+    assert opened.queue.known("m31", [RelPath(b"a.fits")]) == {}
+
+    end(opened, upload, Changed('it belongs to the watch "m31" now'))
+    detection.look_again("dome", b"m31/a.fits")
+
+    wanted = {"m31/a.fits": state.IGNORED, "a.fits": state.PENDING}
+    wait_until(lambda: states(opened) == wanted, timeout_s=60, what=lambda: str(states(opened)))
+
+
+def test_a_watch_that_comes_elsewhere_has_nothing_scanned_again(
+    detection: Detection, opened: OpenQueue, dome: Path
+) -> None:
+    alone = Settings(watches=(Watch("dome", dome, polling=True),), poll_s=3600.0)
+    detection.apply(alone)
+    wait_until(lambda: detection.told("dome")["last_scan_at"] is not None, timeout_s=60)
+    scanned_at = detection.told("dome")["last_scan_at"]
+    elsewhere = Watch("elsewhere", dome.parent / "elsewhere", polling=True)
+    detection.apply(dataclasses.replace(alone, watches=(*alone.watches, elsewhere)))
+    (dome / "a.fits").write_bytes(b"not empty")
+    detection.look_again("dome", b"a.fits")
+    wait_until(lambda: states(opened) == {"a.fits": state.PENDING}, timeout_s=60)
+
+    assert detection.told("dome")["last_scan_at"] == scanned_at

@@ -462,6 +462,80 @@ def test_other_rules_hold_at_once(rig: Rig, root: Path) -> None:
     assert rig.rows() == {"a.log": state.PENDING, "b.txt": state.PENDING}
 
 
+def test_an_edit_that_does_not_concern_its_files_holds_up_none_of_them(
+    rig: Rig, root: Path
+) -> None:
+    (root / "a.txt").write_bytes(b"x")
+    for n in range(6):
+        rig.pass_(0.5)
+        tagged = dataclasses.replace(rig.watch, tags=(f"night {n}",), dataset=f"set {n}")
+        rig.intake.reconfigure(tagged, CALM, Neighbours())
+    rig.pass_(0)
+
+    assert rig.rows() == {"a.txt": state.PENDING}
+    assert len(rig.scanned) == 1
+
+
+def test_another_patience_counts_from_when_the_file_became_quiet(rig: Rig, root: Path) -> None:
+    rig.new(settle_s=60.0)
+    (root / "a.txt").write_bytes(b"x")
+    (root / "b.fits").write_bytes(fits_bytes()[:2880])
+    rig.pass_(30)
+    rig.intake.reconfigure(dataclasses.replace(rig.watch, settle_s=40.0), CALM, Neighbours())
+    rig.pass_(9)
+    assert rig.rows()["a.txt"] == state.SETTLING
+    rig.pass_(2)
+    assert rig.rows()["a.txt"] == state.PENDING
+    rig.intake.reconfigure(
+        dataclasses.replace(rig.watch, check_structure=False), CALM, Neighbours()
+    )
+    rig.pass_(20)
+
+    assert rig.rows()["b.fits"] == state.PENDING
+
+
+def test_another_interval_holds_at_once(rig: Rig, root: Path) -> None:
+    rig.new(options=IntakeOptions(poll_s=3600))
+    rig.pass_(1)
+    (root / "a.txt").write_bytes(b"x")
+    rig.intake.reconfigure(rig.watch, IntakeOptions(poll_s=5), Neighbours())
+    rig.pass_(10)
+
+    assert rig.rows() == {"a.txt": state.PENDING}
+
+
+def given_away(root: Path) -> Neighbours:
+    inner = frozenset({os.fsencode(root / "m31")})
+    return Neighbours(inner=inner, given=((b"m31/", "m31"),))
+
+
+def test_what_settles_is_handed_over_to_the_watch_that_has_it_now(rig: Rig, root: Path) -> None:
+    (root / "m31").mkdir()
+    (root / "m31/a.txt").write_bytes(b"x")
+    (root / "b.txt").write_bytes(b"x")
+    rig.pass_(1)
+    rig.intake.reconfigure(rig.watch, CALM, given_away(root))
+    rig.pass_(30)
+
+    assert rig.rows() == {"m31/a.txt": state.IGNORED, "b.txt": state.PENDING}
+    assert rig.causes("m31/a.txt")[-1] == 'it belongs to the watch "m31" now'
+
+
+def test_what_comes_back_from_a_worker_is_handed_over_too(rig: Rig, root: Path) -> None:
+    (root / "m31").mkdir()
+    (root / "m31/a.txt").write_bytes(b"x")
+    rig.pass_(10)
+    (upload,) = claim(rig.opened, watches=("w",))
+    rig.intake.reconfigure(rig.watch, CALM, given_away(root))
+    rig.pass_(30)
+    end(rig.opened, upload, Changed('it belongs to the watch "m31" now'))
+    assert rig.rows() == {"m31/a.txt": state.SETTLING}
+    rig.intake.look_again(b"m31/a.txt")
+    rig.pass_(30)
+
+    assert rig.rows() == {"m31/a.txt": state.IGNORED}
+
+
 def test_what_another_watch_has_now_is_handed_over_after_all_that_was_seen_before(
     rig: Rig, root: Path
 ) -> None:
@@ -477,7 +551,7 @@ def test_what_another_watch_has_now_is_handed_over_after_all_that_was_seen_befor
     rig.queue.away = False
     rig.pass_(60)
 
-    assert rig.rows()["m31/a.txt"] in (state.IGNORED, state.FILE_GONE)  # a scan may have seen it
+    assert rig.rows()["m31/a.txt"] == state.IGNORED
     assert rig.rows()["b.txt"] == state.PENDING
 
 
