@@ -14,11 +14,13 @@ from oort import log as logging_setup
 from oort.daemon.reload import Watched, content_of
 from oort.errors import SettingsError
 from oort.policy import bandwidth
+from oort.queue.database import reason_of
 from oort.remote import config_file
 from oort.settings import keep_as_good, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from oort.clock import Clock
     from oort.daemon.accounts import Accounts
@@ -72,6 +74,10 @@ class Following:
         self._wake = wake
         self._config = Watched(locations.config_file, self._config_changed)
         self._keys = Watched(config_file(), self._keys_changed, even_if_same=True)
+        self._is_behind = False
+        """Some part does not follow `settings` yet: bringing them to it broke off."""
+        self._told: dict[str, str] = {}
+        """By file, why what has changed in it could not be taken."""
 
     def begin(self, content: bytes | None) -> None:
         """Bring the settings that the daemon was started with to every part.
@@ -88,9 +94,29 @@ class Following:
         self._detection.apply(self.settings)
 
     def look(self) -> None:
-        """Look at both files; about once a second."""
-        self._config.look()
-        self._keys.look()
+        """Look at both files; about once a second.
+
+        What cannot be taken just now (no thread, a queue that cannot be read) is tried again: it
+        must not keep the caller from what else is to be done once a second.
+        """
+        for watched in (self._config, self._keys):
+            try:
+                watched.look()
+            except Exception as error:  # noqa: BLE001  # whatever it is, the next look tries again
+                self._tell_not_taken(watched.file, error)
+
+    def _tell_not_taken(self, file: Path, error: Exception) -> None:
+        words = (
+            f"what has changed in {file} is not taken yet: {reason_of(error)}; it is tried again"
+        )
+        if self._told.get(file.name) != words:
+            self._told[file.name] = words
+            self._warnings.say(file.name, words)
+            log.error("config.not_taken", file=str(file), exc_info=error)
+
+    def _tell_taken(self, file: Path) -> None:
+        if self._told.pop(file.name, None) is not None:
+            self._warnings.unsay(file.name)
 
     def take_config_now(self) -> None:
         """Take config.toml as it is: a command has written it, and waits."""
@@ -121,22 +147,36 @@ class Following:
             return
         self._warnings.unsay("config")
         keep_as_good(self._locations, content or b"")
-        before, self.settings = self.settings, settings
+        self._take(settings)
+        self._tell_taken(file)
+
+    def _take(self, settings: Settings) -> None:
+        """Bring other settings to every part; where that breaks off it is done once more."""
+        before = self.settings
+        self._is_behind = True
+        # Whom a key keeps out is known before the first file may go by the new settings, and stays
+        # known until none can go by the old ones.
+        self._accounts.read([*before.watches, *settings.watches])
+        self.settings = settings
+        self._desk.settings = settings
+        self._accounts.read(settings.watches)
         if (before.log_level, before.log_format) != (settings.log_level, settings.log_format):
             logging_setup.configure(settings, self._locations.logs_folder)
-        self._desk.settings = settings
         self._gate.max_s = settings.link_retry_max_s
         self._workers.key_epoch += 1
         self._workers.resize(self._worker_count())
         self.set_rate()
         self._follow_watches(before, settings)
-        self._accounts.read(settings.watches)
+        self._is_behind = False
         log.info("config.taken", watches=[watch.name for watch in self.enabled()])
         self._wake()
 
     def _refuse_config(self, reason: str) -> None:
         self._warnings.say("config", f"{reason}; the last good settings are in force")
         log.warning("config.invalid", reason=reason)
+        if self._is_behind:  # they are not in force everywhere yet
+            self._take(self.settings)
+        self._tell_taken(self._locations.config_file)
 
     def _follow_watches(self, before: Settings, after: Settings) -> None:
         """Start, stop and change watches; a watch with other options begins without a hold."""
@@ -155,4 +195,5 @@ class Following:
         self._workers.key_epoch += 1
         self._accounts.read(self.settings.watches)
         self._gate.try_keys_now()  # somebody logged in, be it with the same key
+        self._tell_taken(self._keys.file)
         self._wake()

@@ -32,6 +32,8 @@ class Watched:
     taken: bytes | None = None
     candidate: bytes | None = None
     is_candidate: bool = False
+    is_half_taken: bool = False
+    """`on_change` broke off: whatever the file holds next is taken, be it what was taken before."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def prime(self, content: bytes | None) -> None:
@@ -56,12 +58,14 @@ class Watched:
     def _take(self, content: bytes | None) -> None:
         if content is None and self.stamp is not None and not self.even_if_same:
             self.stamp = _UNKNOWN  # when it may be read again, neither time nor size tells
-        if content != self.taken or self.even_if_same:
+        if content != self.taken or self.even_if_same or self.is_half_taken:
+            self.is_half_taken = True
             try:
                 self.on_change(content)
             except BaseException:
                 self.stamp = _UNKNOWN  # it is not taken: the next look sees a change again
                 raise
+            self.is_half_taken = False
             self.taken = content
 
     def _look(self) -> None:

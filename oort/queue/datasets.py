@@ -14,6 +14,7 @@ from oort.queue.models import DATASETS, IS_OPEN, UPLOADS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Future
 
     from sqlalchemy import Connection, Engine
 
@@ -124,8 +125,11 @@ class Datasets:
             UPLOADS.c.dataset_name == key.name,
         ]
 
-    def forget_rule(self, watch: str) -> None:
-        """Forget the datasets of a watch's waiting rows, because its options changed."""
+    def forget_rule(self, watch: str) -> Future[None]:
+        """Forget the datasets of a watch's waiting rows, because its options changed.
+
+        Nobody needs to wait for that: what is claimed afterwards is claimed without them.
+        """
 
         def change(connection: Connection) -> None:
             connection.execute(
@@ -140,7 +144,7 @@ class Datasets:
                 .values(dataset_uuid=None)
             )
 
-        self._writer.run(change)
+        return self._writer.submit(change)
 
     def doubts_of(self, name: str) -> int:
         """Return how many rows are to be asked for in the dataset of a name; 1,001 stands for more."""

@@ -163,3 +163,25 @@ def test_what_could_not_be_done_is_tried_again(file: Path) -> None:
         watched.look()
 
     assert tries == [b"workers = 2\n"] * 2
+
+
+def test_what_broke_off_half_way_is_undone_when_the_file_is_as_it_was(file: Path) -> None:
+    tries: list[bytes | None] = []
+
+    def fail_once(content: bytes | None) -> None:
+        tries.append(content)
+        if len(tries) == 1:
+            raise QueueError("the disk is full")
+
+    watched = Watched(file, fail_once)
+    before = file.read_bytes()
+    watched.prime(before)
+    file.write_bytes(b"workers = 2\n")
+    watched.look()
+    with pytest.raises(QueueError):
+        watched.look()
+    file.write_bytes(before)
+    for _ in range(5):
+        watched.look()
+
+    assert tries == [b"workers = 2\n", before]
