@@ -280,7 +280,7 @@ class Daemon:
         self._dispatcher.stop()
         self._jobs.stop()
         self._detection.begin_stop()
-        clean = self._workers.stop(grace_s=grace)
+        clean = self._workers.stop(grace_s=grace, on_cut=self._opened.writer.hurry)
         clean = self._detection.stop() and clean
         self._opened.close()
         log.info("daemon.stopped", clean=clean, exit_code=self._exit_code)

@@ -316,14 +316,21 @@ class Workers:
 
     # -- the end ---------------------------------------------------------------------------------
 
-    def stop(self, *, grace_s: float, patience_s: float = 2.0) -> bool:
-        """Let uploads in hand finish for `grace_s`, then cut them; tell whether all came back."""
+    def stop(
+        self, *, grace_s: float, patience_s: float = 2.0, on_cut: Callable[[], None] | None = None
+    ) -> bool:
+        """Let uploads in hand finish for `grace_s`, then cut them; tell whether all came back.
+
+        `on_cut` is called between the two.
+        """
         ended = threading.Event()
         for _ in range(round(grace_s / 0.05)):
             if self.busy == 0:
                 break
             ended.wait(0.05)
         self.stopping.set()
+        if on_cut is not None:
+            on_cut()
         with self._lock:
             remotes = list(self._remotes)
         for remote in remotes:

@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from oort.errors import QueueError
-from oort.queue.database import BUSY_MS, WAL_LIMIT_BYTES, is_damaged, is_full, reason_of
+from oort.queue.database import WAL_LIMIT_BYTES, is_damaged, is_full, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +35,8 @@ T = TypeVar("T")
 GROUP_ROWS: Final = 500
 GROUP_S: Final = 0.02
 RETRY_S: Final = 1.0
+BUSY_MS: Final = 1000
+"""So long SQLite waits for a lock of another program, until it is asked again: it cannot be hurried."""
 IDLE_S: Final = 60.0
 """After so long without a change there is time for the queue's log."""
 _STOP: Final = object()
@@ -77,6 +79,13 @@ class Writer:
     def is_alive(self) -> bool:
         """Whether the thread runs."""
         return self._thread.is_alive()
+
+    def hurry(self) -> None:
+        """Wait no more for space, or for another program that has the queue locked: the end is near.
+
+        What cannot be written then fails with `QueueError`.
+        """
+        self._stopping.set()
 
     def stop(self) -> None:
         """Write what was handed in so far, then end; what comes later fails with `QueueError`."""
@@ -165,7 +174,10 @@ class Writer:
                 self._drop_connection()
                 if is_damaged(error) and self._on_fatal is not None:
                     self._on_fatal(f"the queue is damaged: {reason_of(error)}")
-                if is_full(error) and not self._stopping.is_set():
+                if is_full(error) and self._stopping.is_set():
+                    self._refuse(group, error)  # one by one they would wait as long each
+                    return
+                if is_full(error):
                     if self.trouble is None:
                         log.warning("queue.waits", reason=reason_of(error))
                     self.trouble = reason_of(error)
@@ -181,22 +193,30 @@ class Writer:
     def _write_alone(self, group: list[Any], error: Exception) -> None:
         """Give each change of a failed group a transaction of its own."""
         if len(group) == 1:
+            self._refuse(group, error)
+            return
+        for entry in group:
+            self._write([entry])
+
+    def _refuse(self, group: list[Any], error: Exception) -> None:
+        """Tell those who wait for a group that nothing comes of it."""
+        for _, future, _ in group:
             failure = (
                 QueueError(f"the queue refused a change: {reason_of(error)}")
                 if isinstance(error, SQLAlchemyError)
                 else error
             )
             failure.__cause__ = error if failure is not error else None
-            group[0][1].set_exception(failure)
-            return
-        for entry in group:
-            self._write([entry])
+            future.set_exception(failure)
 
     def _transact(self, changes: list[Change]) -> list[Any]:
         if self._connection is None:
             self.turns += 1
             self._connection = self._engine.connect()
             self.turns += 1
+            if self._log is not None:
+                driver: Any = self._connection.connection.driver_connection
+                driver.execute(f"PRAGMA busy_timeout={BUSY_MS}")
         with self._connection.begin():
             results = [change(self._connection) for change in changes]
         self.commits += 1

@@ -140,3 +140,67 @@ def test_reader_that_keeps_its_view_for_a_minute(
         what=lambda: f"{log.stat().st_size} bytes\n{home.told()}",
     )
     assert arrived(sandbox.files(), files)
+
+
+@pytest.mark.nightly
+def test_ended_while_the_queue_is_locked(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
+    """A daemon that is asked to end does not wait for whoever has the queue locked.
+
+    1. A program locks the queue and keeps it locked. Thirty files are written, and the daemon has
+       something to write of each.
+    2. It is asked to end, and ends, in order, while the queue is locked.
+    3. The lock is given back, and the daemon started again: all files arrive, once each.
+    """
+    folder = tmp_path / "dome"
+    files = [make_fits(folder / "first.fits")]
+    home.watch(folder)
+    home.start()
+    home.wait_for(OK=1)
+    with _connected(home) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        files += [make_fits(folder / f"{n}.fits", salt=n) for n in range(1, 31)]
+        wait_until(lambda: home.has_told("queue.waits"), timeout_s=60, what=home.told)
+        assert home.daemon is not None
+        home.daemon.terminate()
+        assert home.daemon.wait(30) == 0
+        other.execute("ROLLBACK")
+
+    home.start()
+    home.wait_for(OK=31)
+    assert arrived(sandbox.files(), files)
+    assert len(sandbox.uploads()) == 31
+
+
+@pytest.mark.nightly
+def test_config_changed_while_the_queue_is_locked(
+    home: Home, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A change of config.toml does not have the daemon wait for whoever has the queue locked.
+
+    1. A program locks the queue, and the watch's dataset is changed in config.toml.
+    2. The daemon goes on with what it does once a second: `oort status` tells that the queue cannot
+       be written, and a lock's file that somebody deletes is there again.
+    3. The lock is given back: the next file goes by the new dataset.
+    """
+    folder = tmp_path / "dome"
+    first = make_fits(folder / "first.fits")
+    home.watch(folder, "-d", "before")
+    home.start()
+    home.wait_for(OK=1)
+    config, lock = (home.folder / "oort" / name for name in ("config.toml", "oort.lock"))
+    with _connected(home) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        config.write_text(config.read_text().replace('"before"', '"after"'))
+        second = make_fits(folder / "second.fits", salt=2)
+        wait_until(
+            lambda: any("cannot be written" in one for one in home.status()["daemon"]["warnings"]),
+            timeout_s=60,
+            what=home.told,
+        )
+        lock.unlink()
+        wait_until(lock.exists, timeout_s=60, what=home.told)
+        other.execute("ROLLBACK")
+
+    home.wait_for(OK=2)
+    assert [home.json("status", one)["dataset"] for one in (first, second)] == ["before", "after"]
+    assert arrived(sandbox.files(), [first, second])
