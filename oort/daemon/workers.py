@@ -124,16 +124,25 @@ class Workers:
     def replace_stuck(self, watches: Collection[str]) -> None:
         """Have another thread for each that hangs in the disk of one of these watches.
 
-        The one that hangs ends when it comes back, if it ever does.
+        The one that hangs ends when it comes back, if it ever does. What it was to find out of a
+        link is tried with another file.
         """
         with self._lock:
             if self.stopping.is_set():
                 return  # nobody would tell another thread to end
-            for progress in self._progress.values():
-                if progress.upload.watch in watches and not progress.is_stuck:
-                    progress.is_stuck = True
-                    log.warning("worker.stuck", watch=progress.upload.watch)
-                    self._add_thread()
+            hanging = [
+                progress
+                for progress in self._progress.values()
+                if progress.upload.watch in watches and not progress.is_stuck
+            ]
+            for progress in hanging:
+                progress.is_stuck = True
+                log.warning("worker.stuck", watch=progress.upload.watch)
+                self._add_thread()
+        for progress in hanging:
+            self._gate.end_trial(progress.upload.id)
+        if hanging:
+            self._on_free()
 
     def _add_thread(self) -> None:
         self._made += 1

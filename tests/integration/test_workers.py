@@ -13,6 +13,7 @@ from oort.daemon.desk import Common, Desk
 from oort.daemon.gate import Gate
 from oort.daemon.workers import Traffic, Workers
 from oort.policy import state
+from oort.policy.outcome import ServerBusy
 from oort.policy.retry import Decision
 from oort.queue.store import Ended
 from oort.settings import Settings
@@ -35,6 +36,7 @@ class Office:
     def __init__(self, opened: OpenQueue) -> None:
         clock, stopping = SystemClock(), threading.Event()
         self.looks: list[tuple[str, bytes]] = []
+        self.disk_answers, self.free = threading.Event(), threading.Event()
         common = Common(
             store=opened.queue,
             clock=clock,
@@ -45,12 +47,20 @@ class Office:
             look_again=lambda watch, path: self.looks.append((watch, path)),
             warn=lambda _topic, _text: None,
             username_of=lambda _api: None,
-            owner_of=lambda _watch, path: "m31" if path.startswith(b"m31/") else None,
+            owner_of=self.owner,
         )
         settings = Settings(watches=(Watch("dome", Path("/data/dome")),))
         self.desk = Desk(settings, common)
-        gate = Gate(clock, Shortest(), on_change=lambda: None)
-        self.workers = Workers(self.desk, opened.queue, gate, clock, stopping, on_free=lambda: None)
+        self.gate = Gate(clock, Shortest(), on_change=lambda: None)
+        self.workers = Workers(
+            self.desk, opened.queue, self.gate, clock, stopping, on_free=self.free.set
+        )
+
+    def owner(self, _watch: str, path: bytes) -> str | None:
+        """Return whose a file is; one in the folder `dead` holds the worker up."""
+        if path.startswith(b"dead/"):
+            self.disk_answers.wait(60)
+        return "m31" if path.startswith((b"m31/", b"dead/")) else None
 
 
 @pytest.fixture
@@ -58,6 +68,7 @@ def office(opened: OpenQueue) -> Iterator[Office]:
     made = Office(opened)
     made.workers.resize(1)
     yield made
+    made.disk_answers.set()
     assert made.workers.stop(grace_s=0, patience_s=30)
 
 
@@ -87,3 +98,22 @@ def test_what_may_be_stored_is_settled_by_the_watch_that_sent_it(
     opened.queue.finish(inside, inside.state, lost, ended).result()
     (again,) = claim(opened)
     assert office.desk.owner(again) is None
+
+
+def test_what_hangs_with_the_row_that_tries_a_link_lets_another_row_try_it(
+    opened: OpenQueue, office: Office
+) -> None:
+    for upload_id in (101, 102, 103):
+        office.gate.after_attempt("dome", "cloud", upload_id, ServerBusy("503", 503))
+    settle(opened, version("dead/a.fits"))
+    (upload,) = claim(opened)
+    office.gate.begin_trial("dome", "cloud", upload.id)
+    office.workers.hand_out([upload])
+    wait_until(lambda: len(office.workers.in_hand()) == 1, timeout_s=60)
+    wait_until(lambda: office.gate.link("cloud").probe_at_mono < SystemClock().monotonic())
+    assert not office.gate.allowance("other", "cloud").trial
+
+    office.workers.replace_stuck({"dome"})
+
+    assert office.gate.allowance("other", "cloud").trial
+    assert office.free.is_set()
