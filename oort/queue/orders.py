@@ -116,7 +116,8 @@ def hand_over(
     """Put the waiting rows of a folder aside that another watch has now; return how many.
 
     `way` leads from the watched folder to that one, `/` at its end. What is in hand or stored stays,
-    and so does what may be stored: who sent it settles that.
+    and so does what may be stored: who sent it settles that. What waits for a person goes too: the
+    other watch sends it by its own rules, which may be the remedy.
     """
     below = way[:-1] + b"0"  # the byte after the slash
     here = (
@@ -133,6 +134,9 @@ def hand_over(
             (state.SETTLING, here),  # another version than the one that was tried
             (state.PENDING, without_doubt),
             (state.WAITING, without_doubt),
+            (state.TRUNCATED, here),
+            (state.NAME_CONFLICT, without_doubt),
+            (state.FAILED, without_doubt),
         )
     )
 

@@ -383,6 +383,10 @@ def test_a_folder_that_another_watch_has_is_handed_over_with_what_waits(
 ) -> None:
     row_in(opened, "m31/waiting.fits", state.WAITING)
     row_in(opened, "m31/done.fits", state.DONE)
+    row_in(opened, "m31/failed.fits", state.FAILED)
+    row_in(opened, "m31/conflict.fits", state.NAME_CONFLICT)
+    row_in(opened, "m31/short.fits", state.TRUNCATED)
+    row_in(opened, "conflict.fits", state.NAME_CONFLICT)
     row_in(opened, "m31/sent.fits", state.SYNCING)
     row_in(opened, "m31/pending.fits", state.PENDING)
     row_in(opened, "m31/deep/settling.fits", state.SETTLING)
@@ -395,9 +399,13 @@ def test_a_folder_that_another_watch_has_is_handed_over_with_what_waits(
         lambda c: orders.hand_over(c, "", "dome", way=b"m31/", to="m31", now=now)
     )
 
-    assert moved == 3
+    assert moved == 6
     assert states(opened) == {
         "m31/waiting.fits": state.IGNORED,
+        "m31/failed.fits": state.IGNORED,
+        "m31/conflict.fits": state.IGNORED,
+        "m31/short.fits": state.IGNORED,
+        "conflict.fits": state.NAME_CONFLICT,
         "m31/pending.fits": state.IGNORED,
         "m31/deep/settling.fits": state.IGNORED,
         "m31/sent.fits": state.SYNCING,
