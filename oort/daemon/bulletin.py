@@ -15,6 +15,7 @@ from oort.values import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
     from oort.clock import Clock
     from oort.daemon.detection import Detection
@@ -40,15 +41,22 @@ class Bulletin:
     warnings: Callable[[], list[str]]
     watches: Callable[[], Sequence[Watch]]
     _told: dict[str, Any] = field(default_factory=dict)
+    _written: dict[str, Future[None]] = field(default_factory=dict)
     _samples: deque[tuple[float, int]] = field(default_factory=deque)
 
     def publish(self) -> None:
-        """Write what has changed since the last time."""
-        news = self._gather()
-        for name, value in news.items():
-            if name not in self._told or self._told[name] != value:
+        """Write what has changed since the last time.
+
+        While the queue cannot be written only the first news wait for it: what is newest is enough.
+        """
+        for name, value in self._gather().items():
+            before = self._written.get(name)
+            if before is not None and not before.done():
+                continue
+            is_told = name in self._told and self._told[name] == value
+            if not is_told or (before is not None and before.exception() is not None):
                 self._told[name] = value
-                self.store.memory.note(name, value)
+                self._written[name] = self.store.memory.note(name, value)
 
     def _gather(self) -> dict[str, Any]:
         watches = self.watches()

@@ -41,6 +41,7 @@ class MissedEvents:
     def announced(self, rel_path: bytes, *, with_all_below: bool = False) -> None:
         """An event named that path, or the folder above it."""
         self._suspects.pop(rel_path, None)
+        self._empty.discard(rel_path)
         if with_all_below:
             below = rel_path + b"/"
             for path in [path for path in self._suspects if path.startswith(below)]:

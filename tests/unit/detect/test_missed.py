@@ -33,6 +33,15 @@ def test_a_file_that_was_announced_while_it_was_empty_was_not_missed() -> None:
     assert missed.next_at() is None
 
 
+def test_of_a_file_that_had_content_when_it_was_announced_nothing_is_kept() -> None:
+    missed = MissedEvents()
+    missed.announced_empty(b"a")
+    missed.announced(b"a")
+    missed.suspect(RelPath(b"a"), 0.0)
+
+    assert missed.next_at() == GRACE_S
+
+
 def test_many_turn_to_polling_and_an_hour_without_turns_back() -> None:
     missed = MissedEvents()
     miss(missed, MANY - 1, 0.0)
