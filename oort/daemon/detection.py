@@ -32,6 +32,9 @@ log = structlog.get_logger("oort.detection")
 _ACCOUNTS: Final = "accounts"
 """The note of the queue that remembers for whom each watch sends, and from which folder."""
 
+_FOLDERS: Final = "folders"
+"""The note that remembers of each watch's folder, as it is written, where it really lies."""
+
 STOP_S: Final = 2.0
 """So long a stop waits for intakes: a thread in a dead disk's hands is left behind."""
 
@@ -84,6 +87,7 @@ class Detection:
         self._given: dict[str, tuple[tuple[bytes, str], ...]] = {}
         """By watch, the ways to the watches inside it, and their names; replaced as a whole."""
         self._accounts: dict[str, list[Any]] = store.memory.noted(_ACCOUNTS) or {}
+        self._folders: dict[str, list[str]] = store.memory.noted(_FOLDERS) or {}
 
     def apply(self, settings: Settings) -> None:
         """Have one intake for each enabled watch, with the options that it has now."""
@@ -144,12 +148,26 @@ class Detection:
 
     def _remember_accounts(self) -> None:
         """Keep for whom each watch sends, also when it is gone: what it stored is not sent again."""
-        before = dict(self._accounts)
+        accounts, folders = dict(self._accounts), dict(self._folders)
         for watch in self._settings.watches:
-            self._real[watch.name] = real_of(watch.path)
+            self._real[watch.name] = self._real_of(watch)
             self._accounts[watch.name] = [*_account(watch), self._real[watch.name].hex()]
-        if self._accounts != before:
+        if self._accounts != accounts:
             self._store.memory.note(_ACCOUNTS, dict(self._accounts))
+        if self._folders != folders:
+            self._store.memory.note(_FOLDERS, dict(self._folders))
+
+    def _real_of(self, watch: Watch) -> bytes:
+        """Return where a watch's folder really lies: with a share that is silent, where it lay before.
+
+        Whose folder lies in whose decides who sends a file.
+        """
+        written = os.fsencode(watch.path).hex()
+        known, real = self._folders.get(watch.name, ("", ""))
+        before = bytes.fromhex(real) if known == written else None
+        found = real_of(watch.path, before=before)
+        self._folders[watch.name] = [written, found.hex()]
+        return found
 
     def _run(self, watch: Watch, *, is_held: bool) -> None:
         """Start a watch's intake, or give the one that runs its present options."""

@@ -133,10 +133,13 @@ def ask_disk(question: Callable[[], T], *, patience_s: float = ANSWER_S) -> T | 
     return answers[0] if answers else None
 
 
-def real_of(path: Path | bytes) -> bytes:
-    """Return the path with its links resolved; as it was written where the disk does not answer."""
+def real_of(path: Path | bytes, *, before: bytes | None = None) -> bytes:
+    """Return the path with its links resolved.
+
+    Where the disk does not answer, that is what it was `before`, or the path as it was written.
+    """
     raw = os.fsencode(path)
-    return ask_disk(lambda: os.path.realpath(raw)) or os.path.abspath(raw)
+    return ask_disk(lambda: os.path.realpath(raw)) or before or os.path.abspath(raw)
 
 
 def is_network(path: Path) -> bool:

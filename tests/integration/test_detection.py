@@ -10,12 +10,14 @@ import pytest
 
 from oort.clock import SystemClock
 from oort.daemon.detection import Detection
+from oort.detect.mounts import ask_disk
 from oort.locations import Locations
 from oort.policy import state
 from oort.policy.outcome import Changed
 from oort.policy.version import FileVersion, RelPath
 from oort.settings import Settings
 from oort.values import Watch
+from tests.support import mounted
 from tests.support.rows import all_rows, claim, end, settle
 from tests.support.wait import wait_until
 
@@ -36,16 +38,20 @@ def dome(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def detection(tmp_path: Path, opened: OpenQueue) -> Iterator[Detection]:
-    made = Detection(
+def detection_of(opened: OpenQueue, folder: Path) -> Detection:
+    return Detection(
         opened.queue,
         SystemClock(),
-        Locations(tmp_path / "config", tmp_path / "state"),
+        Locations(folder / "config", folder / "state"),
         on_news=lambda: None,
         settings=Settings(),
         database_file=None,
     )
+
+
+@pytest.fixture
+def detection(tmp_path: Path, opened: OpenQueue) -> Iterator[Detection]:
+    made = detection_of(opened, tmp_path)
     yield made
     made.begin_stop()
     made.stop()
@@ -153,3 +159,33 @@ def test_a_watch_that_comes_elsewhere_has_nothing_scanned_again(
     wait_until(lambda: states(opened) == {"a.fits": state.PENDING}, timeout_s=60)
 
     assert detection.told("dome")["last_scan_at"] == scanned_at
+
+
+@pytest.mark.linux
+def test_a_share_that_does_not_answer_lies_where_it_lay(
+    detection: Detection, opened: OpenQueue, tmp_path: Path
+) -> None:
+    server, linked = tmp_path / "server", tmp_path / "linked"
+    (server / "m31").mkdir(parents=True)
+    with mounted.share(server, tmp_path / "share") as share:
+        linked.symlink_to(share.place)
+        settings = Settings(
+            watches=(
+                Watch("dome", linked, polling=True),
+                Watch("m31", share.place / "m31", polling=True),
+            )
+        )
+        detection.apply(settings)
+        assert detection.owner_of("dome", b"m31/a.fits") == "m31"
+        share.stall()
+        wait_until(lambda: ask_disk(share.place.stat) is None, timeout_s=60)
+        try:
+            detection.apply(settings)
+            assert detection.owner_of("dome", b"m31/a.fits") == "m31"
+            anew = detection_of(opened, tmp_path)
+            anew.apply(settings)
+            assert anew.owner_of("dome", b"m31/a.fits") == "m31"
+            anew.begin_stop()
+        finally:
+            share.go_on()
+        assert anew.stop()
