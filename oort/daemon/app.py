@@ -186,7 +186,7 @@ class Daemon:
             username_of=accounts.username,
             owner_of=self._detection.owner_of,
         )
-        desk = Desk(settings, common)
+        desk = self._desk = Desk(settings, common)
         self._workers = Workers(
             desk, store, self._gate, clock, self._stopping_workers, on_free=self._wake
         )
@@ -339,6 +339,8 @@ class Daemon:
             return {"running": True, "pid": os.getpid(), "grace_s": self._grace()}
         if request.command in ("unwatch", "baseline"):
             self._following.take_config_now()
+        if request.command == "unwatch":
+            self._desk.let_go.add(str(arguments["watch"]))
         done = control.carry_out(self._store, self._clock, request.command, arguments)
         if request.command in ("pause", "resume"):
             self._paused = request.command == "pause"

@@ -84,7 +84,13 @@ class Desk:
 
     def __init__(self, settings: Settings, common: Common) -> None:
         self.settings = settings
+        self.let_go: set[str] = set()
+        """The watches that were taken away by a command: nothing of theirs is to wait."""
         self._common = common
+
+    def is_let_go(self, name: str) -> bool:
+        """Tell whether a watch was taken away by a command, and is not there again."""
+        return name in self.let_go and self.settings.watch(name) is None
 
     def watch(self, name: str) -> Watch | None:
         """Return a watch that is there and enabled."""

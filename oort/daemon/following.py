@@ -159,6 +159,7 @@ class Following:
         self._accounts.read([*before.watches, *settings.watches])
         self.settings = settings
         self._desk.settings = settings
+        self._desk.let_go.difference_update(watch.name for watch in settings.watches)
         self._accounts.read(settings.watches)
         if (before.log_level, before.log_format) != (settings.log_level, settings.log_format):
             logging_setup.configure(settings, self._locations.logs_folder)

@@ -18,6 +18,7 @@ from oort.errors import QueueError
 from oort.policy import state
 from oort.policy.outcome import Changed, Interrupted, Outcome, Unreadable, WatchRefused
 from oort.policy.retry import Decision, Facts, decide
+from oort.policy.state import Status
 from oort.queue.moves import StaleRowError
 from oort.queue.store import Ended
 from oort.transfer.attempt import Carried, carry, doubt_of
@@ -312,11 +313,16 @@ class Workers:
     def _recorded(
         self, upload: Upload, progress: Progress, decision: Decision, done: Future[bool]
     ) -> None:
-        """Runs in the writer's thread when an attempt is on disk; a changed file is looked at."""
+        """Runs in the writer's thread when an attempt is on disk; a changed file is looked at.
+
+        What was in hand when its watch was taken away, and waits now, is put aside as the rest was.
+        """
         refusal = done.exception()
         if refusal is None:
             if decision.state == state.SETTLING or done.result():
                 self._desk.look_again(upload.watch, upload.rel_path)
+            if decision.state.status is Status.NEW and self._desk.is_let_go(upload.watch):
+                self._store.let_go(upload.watch)
         elif isinstance(refusal, StaleRowError) or self.stopping.is_set():
             # The claim was lost, or the queue is closed: the next start makes the row a doubt.
             _note_refusal(upload, done)

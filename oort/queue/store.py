@@ -134,6 +134,12 @@ class Queue:
 
         return self._writer.run(change)
 
+    def let_go(self, watch: str) -> Future[orders.Told]:
+        """Put the waiting rows of a removed watch aside; done when durable."""
+        return self._writer.submit(
+            lambda connection: orders.let_go(connection, self._host, watch, self._clock.now())
+        )
+
     def settling(self, watch: str) -> list[FileVersion]:
         """Return what was still settling: after a restart detection looks at it again."""
         with self._readers.connect() as connection:

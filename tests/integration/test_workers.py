@@ -37,6 +37,7 @@ class Office:
         clock, stopping = SystemClock(), threading.Event()
         self.looks: list[tuple[str, bytes]] = []
         self.disk_answers, self.free = threading.Event(), threading.Event()
+        self.is_asked = threading.Event()
         common = Common(
             store=opened.queue,
             clock=clock,
@@ -59,6 +60,7 @@ class Office:
     def owner(self, _watch: str, path: bytes) -> str | None:
         """Return whose a file is; one in the folder `dead` holds the worker up."""
         if path.startswith(b"dead/"):
+            self.is_asked.set()
             self.disk_answers.wait(60)
         return "m31" if path.startswith((b"m31/", b"dead/")) else None
 
@@ -117,3 +119,21 @@ def test_what_hangs_with_the_row_that_tries_a_link_lets_another_row_try_it(
 
     assert office.gate.allowance("other", "cloud").trial
     assert office.free.is_set()
+
+
+@pytest.mark.parametrize("by_command", [True, False])
+def test_what_was_in_hand_when_its_watch_was_taken_away_waits_for_nobody(
+    opened: OpenQueue, office: Office, by_command: bool
+) -> None:
+    settle(opened, version("dead/a.fits"))
+    office.workers.hand_out(claim(opened))
+    wait_until(lambda: len(office.workers.in_hand()) == 1, timeout_s=60)
+    wait_until(office.is_asked.is_set, timeout_s=60)
+    office.desk.settings = Settings()
+    if by_command:
+        office.desk.let_go.add("dome")
+    office.disk_answers.set()
+    wait_until(lambda: office.looks == [("dome", b"dead/a.fits")], timeout_s=60)
+
+    wanted = state.IGNORED if by_command else state.SETTLING
+    wait_until(lambda: newest(opened, "dead/a.fits").state == wanted, timeout_s=60)
