@@ -76,7 +76,10 @@ class Events:
 
     def next_at(self) -> float | None:
         """Return when `observe` has something to do that waits; None: nothing does."""
-        return self._observing.next_at() if self.are_wanted else None
+        if not self.are_wanted:
+            return None
+        moments = (self._observing.next_at(), self._missed.next_at())
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def why_polling(self) -> str | None:
         """Say why only scans find new files; None: events do."""
@@ -102,6 +105,7 @@ class Events:
         """See to it that there is an observer where one is of use, and scan for what was missed."""
         if not self.are_wanted:
             self._observing.stop()
+            self._missed.drop_suspects()
             if self._hints.take_loss() is not None:
                 self._scans.want_full(now)
             return

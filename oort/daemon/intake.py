@@ -233,7 +233,6 @@ class Intake:
             moments += [
                 self._admission.asks_at(),
                 self._settling.next_due_at(),
-                self._missed.next_at(),
                 self._events.next_at(),
             ]
             if self._admission.takes_more:

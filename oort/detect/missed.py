@@ -53,6 +53,10 @@ class MissedEvents:
             self._empty.clear()
         self._empty.add(rel_path)
 
+    def drop_suspects(self) -> None:
+        """Forget the files whose events may still come: there is no observer any more."""
+        self._suspects.clear()
+
     def judge(self, now: float) -> int:
         """Count the suspects whose time is over and return how many they were."""
         missed = [path for path, until in self._suspects.items() if until <= now]

@@ -827,6 +827,29 @@ def test_many_missed_events_turn_to_polling_and_an_hour_without_turns_back(
     assert rig.intake.news.state == "watching"
 
 
+@pytest.mark.parametrize("after_s", [53, 70], ids=["suspected", "missed"])
+def test_a_watch_that_is_told_to_poll_rests_although_events_were_missed_before(
+    rig: Rig, root: Path, after_s: float
+) -> None:
+    """Whoever reads that events are not reliable sets `polling`; missed events are over by that."""
+    outside = root.parent / "outside"
+    outside.mkdir()
+    (root / "link").symlink_to(outside)
+    options = IntakeOptions(rescan_s=50, poll_s=10)
+    rig.new(polling=False, follow_symlinks=True, options=options)
+    rig.pass_(1)
+    for n in range(6):
+        (outside / f"{n}.txt").write_bytes(b"x")
+    rig.pass_(after_s - 1)
+    assert len(rig.rows()) == 6
+    assert rig.intake.news.missed_events == (6 if after_s == 70 else 0)
+    rig.intake.reconfigure(dataclasses.replace(rig.watch, polling=True), options, Neighbours())
+    rig.pass_(4000)
+
+    assert rig.intake.news.reason == "polling is set"
+    assert rig.intake.step() > 0
+
+
 @pytest.mark.linux
 def test_files_that_events_announced_are_never_counted_as_missed(eventful: Rig, root: Path) -> None:
     with (root / "slow.txt").open("wb") as slow:  # announced while it was empty
