@@ -28,6 +28,10 @@ log = structlog.get_logger("oort.jobs")
 
 GUARD_S: Final = 1.0
 """How often the plans are looked at."""
+HANGS_S: Final = 5.0
+"""A scheduler that has held its lock for so long will hold it for ever."""
+STOP_S: Final = 1.0
+"""A daemon's end waits so long for the scheduler."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +101,22 @@ class Jobs:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the scheduler's thread and its guard run."""
+        """Whether the scheduler's thread and its guard run, and the former does not hang.
+
+        It hangs for ever where the system has no memory left for a job's thread: CPython 3.11 waits
+        for the first word of a thread that died before it.
+        """
         thread = self._scheduler._thread  # noqa: SLF001  # 3.11 offers no other way to ask
-        return bool(thread is not None and thread.is_alive()) and self._guard.is_alive()
+        runs = bool(thread is not None and thread.is_alive()) and self._guard.is_alive()
+        return runs and self._answers(HANGS_S)
+
+    def _answers(self, patience_s: float) -> bool:
+        """Tell whether the scheduler lets go of its lock, which it holds for moments."""
+        lock = self._scheduler._jobstores_lock  # noqa: SLF001  # asked for by its every method
+        if not lock.acquire(timeout=patience_s):
+            return False
+        lock.release()
+        return True
 
     def _watch_plans(self) -> None:
         while not self._ending.wait(GUARD_S):
@@ -124,8 +141,10 @@ class Jobs:
             job.modify(next_run_time=now)
 
     def stop(self) -> None:
-        """End the scheduler; a job that runs just now is not waited for."""
+        """End the scheduler; a job that runs just now is not waited for, nor one that hangs."""
         self._ending.set()
+        if not self._answers(STOP_S):
+            return
         if self._guard.is_alive():
             self._guard.join()
         if self._scheduler.running:

@@ -11,12 +11,17 @@ import re
 import shutil
 import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.support.wait import wait_until
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.support.daemon import Home
 
 SYNCS: Final = "fdatasync,fsync,rename,renameat,renameat2"
@@ -40,6 +45,19 @@ def needs_strace() -> None:
 def under_strace(log: Path, *options: str) -> list[str]:
     """Return the words that run a command under strace, which writes to `log`."""
     return ["strace", "-D", "-I2", "-f", "-qq", "-o", str(log), *options]
+
+
+@contextmanager
+def refused_calls(pid: int, calls: str, error: str, log: Path) -> Iterator[None]:
+    """Refuse a running process these system calls for the time of the block; `log` has each of them."""
+    inject = f"inject={calls}:error={error}"
+    options = ["-f", "-qq", "-o", str(log), "-e", f"trace={calls}", "-e", inject]
+    with subprocess.Popen(["strace", *options, "-p", str(pid)]) as strace:
+        try:
+            wait_until(lambda: tracer_of(pid) == strace.pid, what=f"strace: {strace.poll()}")
+            yield
+        finally:
+            strace.terminate()
 
 
 def delayed_syncs(log: Path, *, before: bool) -> list[str]:
