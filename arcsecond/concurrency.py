@@ -133,7 +133,7 @@ class Concurrency:
         """Let the course go on by what was measured, unless that stands for nothing."""
         window = self._window
         sample = window.sample
-        if window.in_use < IN_USE:
+        if window.in_use < IN_USE or not sample.moved or (self._answers and all(self._answers)):
             if self.count == self._settled:
                 self._window = window.again(window.measure)
             else:

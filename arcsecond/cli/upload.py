@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,8 +20,26 @@ if TYPE_CHECKING:
 
     from arcsecond.upload.report import Report
     from arcsecond.upload.throttle import Throttle
+    from arcsecond.upload.walker import FolderUpload
 
 MOST_WORKERS = 64
+
+
+class _Workers(click.ParamType[int | None]):
+    """`auto`, which becomes None, or a number."""
+
+    name = "auto|N"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | None:
+        if value == "auto":
+            return None
+        if not str(value).isdecimal() or not 1 <= int(value) <= MOST_WORKERS:
+            self.fail(
+                f"{value!r} is neither auto nor a number from 1 to {MOST_WORKERS}", param, ctx
+            )
+        return int(value)
 
 
 @click.command()
@@ -45,10 +64,10 @@ MOST_WORKERS = 64
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before uploading.")
 @click.option(
     "--workers",
-    type=click.IntRange(1, MOST_WORKERS),
-    default=4,
+    type=_Workers(),
+    default="auto",
     show_default=True,
-    help="Send so many files at a time.",
+    help="Send so many files at a time, 1 to 64; auto finds how many are worth it, up to 32.",
 )
 @click.option(
     "--bwlimit",
@@ -65,7 +84,7 @@ def upload(
     raw: bool,
     tags: str | None,
     yes: bool,
-    workers: int,
+    workers: int | None,
     bwlimit: str | None,
 ) -> None:
     """Upload the files of FOLDER and of its subfolders to a dataset.
@@ -74,32 +93,36 @@ def upload(
     missing: what the dataset has already is compared, and not sent a second time.
     """
     throttle = _throttle(bwlimit)
-    dataset = dataset or _ask_for_dataset(folder)
+    with _Interruptions() as interruptions:
+        dataset = dataset or _ask_for_dataset(folder)
 
-    from arcsecond.cli import upload_view as view
-    from arcsecond.upload.context import UploadContext
-    from arcsecond.upload.walker import FolderUpload
+        from arcsecond.cli import upload_bar as bar
+        from arcsecond.cli import upload_view as view
+        from arcsecond.upload.context import UploadContext
+        from arcsecond.upload.walker import FolderUpload
 
-    context = UploadContext(
-        asked().config(),
-        dataset_uuid_or_name=dataset,
-        telescope_uuid=telescope,
-        org_subdomain=asked().portal,
-        is_raw=raw,
-        tags=tags,
-        trace=asked().trace(),
-    )
-    context.validate()
-    with view.busy("Comparing the folder with the dataset"):
-        job = FolderUpload.prepare(context, folder, workers=workers, throttle=throttle)
-    view.show_summary(context, job.plan, throttle)
-    if job.plan.files and not yes:
-        click.confirm("Upload?", abort=True, err=True)
-    if job.plan.files or job.plan.unreadable:
-        with _stopped_by_sigterm(), view.progress_of(job) as watcher:
-            job.run(watcher)
-        view.show_report(job)
-    _end(job.report)
+        context = UploadContext(
+            asked().config(),
+            dataset_uuid_or_name=dataset,
+            telescope_uuid=telescope,
+            org_subdomain=asked().portal,
+            is_raw=raw,
+            tags=tags,
+            trace=asked().trace(),
+        )
+        context.validate()
+        with bar.comparing() as on_found:
+            job = FolderUpload.prepare(
+                context, folder, workers=workers, throttle=throttle, on_found=on_found
+            )
+        view.show_summary(context, job.plan, throttle)
+        if job.plan.files and not yes:
+            click.confirm("Upload?", abort=True, err=True)
+        if job.plan.files or job.plan.unreadable:
+            with interruptions.stop(job), bar.progress_of(job) as watcher:
+                job.run(watcher, view.show_result if asked().verbose else None)
+            view.show_report(job)
+        _end(job.report)
 
 
 def _throttle(bwlimit: str | None) -> Throttle | None:
@@ -121,21 +144,47 @@ def _ask_for_dataset(folder: Path) -> str:
     return answer
 
 
-@contextlib.contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM stop as Ctrl-C does: what is in hand is cut, so that nothing half is stored."""
+class _Interruptions:
+    """Ctrl-C and SIGTERM: the first one stops in order, so that nothing half is stored; a second one ends.
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+    While files go out the first one lets what is in hand be cut; before and after it is a
+    KeyboardInterrupt, as ever.
+    """
 
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    def __init__(self) -> None:
+        self._job: FolderUpload | None = None
+        self._were_any = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _Interruptions:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
+                    self._before[number] = signal.signal(number, self._interrupt)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+
+    @contextlib.contextmanager
+    def stop(self, job: FolderUpload) -> Iterator[None]:
+        """Have them stop this upload."""
+        self._job = job
+        try:
+            yield
+        finally:
+            self._job = None
+
+    def _interrupt(self, *_: object) -> None:
+        if self._were_any:
+            if sys.stderr.isatty():
+                os.write(sys.stderr.fileno(), b"\x1b[?25h\n")  # the bar had hidden the cursor
+            os._exit(1)  # no thread, no file and no server is waited for
+        self._were_any = True
+        if self._job is None:
+            raise KeyboardInterrupt
+        self._job.stop_soon()
 
 
 def _end(report: Report) -> None:

@@ -1,39 +1,31 @@
-"""What `arcsecond upload` shows: the summary before the question, the bar, the counts at the end."""
+"""What `arcsecond upload` says: the summary before the question, and what became of each file."""
 
 from __future__ import annotations
 
-import contextlib
-import sys
-import time
-from collections import Counter, deque
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING
 
 from arcsecond.cli import output
-from arcsecond.cli.options import asked
 from arcsecond.cli.output import volume
+from arcsecond.cli.quantities import duration, files
 from arcsecond.multipart import printable_name
 from arcsecond.status import Status, Substatus
 from arcsecond.upload.local import SUBSTATUSES, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from arcsecond.upload.context import UploadContext
     from arcsecond.upload.plan import Plan
-    from arcsecond.upload.report import Progress
+    from arcsecond.upload.report import Failure, Report
+    from arcsecond.upload.result import Result
     from arcsecond.upload.throttle import Throttle
     from arcsecond.upload.walker import FolderUpload
 
-QUIET_LINE_S = 30.0
-"""How often a line tells of the progress where no bar can."""
-
-PACE_OVER_S = 15.0
-"""The rate shown is that of the last so many seconds."""
-
-MANY = 20
-"""Of so many files within these seconds, the number tells of the time left better than the bytes."""
-
 MOST_EXAMPLES = 3
+MANY_LINES = 20
+"""Of more than that, the sums are said as well, behind the last line."""
+MOST_REASONS = 5
 
 _LEFT_OUT_WORDS = {
     Reason.HIDDEN: "hidden",
@@ -42,20 +34,6 @@ _LEFT_OUT_WORDS = {
     Reason.SPECIAL: "no regular files",
     Reason.OWN: "the client's own configuration",
 }
-
-
-def duration(seconds: float) -> str:
-    """Return a time span as people read it."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
-
-
-def files(count: int) -> str:
-    """Return `1 file`, `2 files`."""
-    return f"{count} file{'' if count == 1 else 's'}"
 
 
 def show_summary(context: UploadContext, plan: Plan, throttle: Throttle | None) -> None:
@@ -108,99 +86,51 @@ def show_report(job: FolderUpload) -> None:
             f"{files(report.unproven)} count as there by name and size alone:"
             " the server has no SHA-256 to compare."
         )
-    for path, words in report.notes:
+    for path, words in report.notes[:MANY_LINES]:
         output.say(output.printable(f"{path}: {words}"))
-    if report.failures:
+    if len(report.notes) > MANY_LINES:
+        output.say(f"… and {len(report.notes) - MANY_LINES} more of that kind (-v names each)")
+    _show_last_sent(report)
+    _show_failures(report.failures)
+
+
+def show_result(path: str, result: Result) -> None:
+    """Print what became of one file, as it happens."""
+    words = f"{path}: {result.status} {result.substatus}"
+    detail = str(result.error or result.note)
+    output.note(output.printable(f"{words}: {detail}" if detail else words))
+
+
+def _show_last_sent(report: Report) -> None:
+    """Print what arrived before it was stopped; the newest, where it is much."""
+    if not report.was_stopped or not report.sent:
+        return
+    before = report.sent - len(report.last_sent)
+    output.say("Sent before it was stopped" + (f", the last of {report.sent}:" if before else ":"))
+    for path in report.last_sent:
+        output.say(output.printable(f"  {path}"))
+
+
+def _show_failures(failures: Sequence[Failure]) -> None:
+    """Print each failure with its reason; of many, also how many have which, where the eye ends."""
+    if failures:
         output.say("Failed:")
-    for failure in sorted(report.failures, key=lambda failure: failure.path):
-        kind = f"{failure.substatus}: " if failure.substatus is not Substatus.ERROR else ""
-        output.say(output.printable(f"  {failure.path}: {kind}{failure.error}"))
-
-
-@contextlib.contextmanager
-def busy(words: str) -> Iterator[None]:
-    """Show on a terminal that something is being done."""
-    if not _is_live():
-        yield
+    for failure in sorted(failures, key=lambda failure: failure.path):
+        output.say(output.printable(f"  {failure.path}: {_reason(failure)}"))
+    if len(failures) <= MANY_LINES:
         return
-    from rich.console import Console
-
-    with Console(stderr=True).status(words):
-        yield
-
-
-@contextlib.contextmanager
-def progress_of(job: FolderUpload) -> Iterator[Callable[[Progress], None]]:
-    """Give what shows the progress: a bar on a terminal, else a line now and then."""
-    if not _is_live():
-        yield _quiet(job.plan)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bar
-
-    columns: list[Any] = [
-        BarColumn(),
-        TextColumn("{task.fields[words]}", markup=False),
-    ]
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=job.plan.volume, words="")
-        pace = Pace(job.plan)
-
-        def show(progress: Progress) -> None:
-            words = pace.words(progress, time.monotonic())
-            bar.update(task, completed=progress.volume, words=words)
-
-        yield show
+    reasons = Counter(map(_reason, failures))
+    output.say(f"{files(len(failures))} failed:")
+    for reason, count in reasons.most_common(MOST_REASONS):
+        output.say(output.printable(f"  {files(count)}: {reason}"))
+    rest = len(failures) - sum(count for _, count in reasons.most_common(MOST_REASONS))
+    if rest:
+        output.say(f"  {files(rest)}: other reasons")
 
 
-class Pace:
-    """How fast it goes, over the last few seconds, and how long it will take."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._seen: deque[tuple[float, Progress]] = deque()
-
-    def words(self, progress: Progress, at_s: float) -> str:
-        """Note how far it is; return that in words, with rate and time left once there is a rate."""
-        self._seen.append((at_s, progress))
-        while at_s - self._seen[0][0] > PACE_OVER_S:
-            self._seen.popleft()
-        plan = self._plan
-        text = (
-            f"{progress.files} of {files(plan.files)}, "
-            f"{volume(progress.volume)} of {volume(plan.volume)}"
-        )
-        since_s, before = self._seen[0]
-        took_s = at_s - since_s
-        moved = progress.bytes_moved - before.bytes_moved
-        if not took_s or not moved:
-            return text
-        left = min(max(plan.volume - progress.volume, 0), plan.volume_to_send)
-        left_s = left / moved * took_s
-        sent = progress.sent - before.sent
-        if sent >= MANY:
-            left_s = max(left_s, max(plan.to_send - progress.sent, 0) / sent * took_s)
-        return f"{text}, {volume(moved / took_s)}/s, {duration(left_s)} left"
-
-
-def _quiet(plan: Plan) -> Callable[[Progress], None]:
-    pace = Pace(plan)
-    said_at = time.monotonic()
-
-    def show(progress: Progress) -> None:
-        nonlocal said_at
-        now = time.monotonic()
-        words = pace.words(progress, now)
-        if now - said_at >= QUIET_LINE_S:
-            said_at = now
-            output.note(words)
-
-    return show
-
-
-def _is_live() -> bool:
-    return sys.stderr.isatty() and not asked().verbose
+def _reason(failure: Failure) -> str:
+    kind = f"{failure.substatus}: " if failure.substatus is not Substatus.ERROR else ""
+    return f"{kind}{failure.error}"
 
 
 def _dataset(context: UploadContext) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, BinaryIO
 
+from arcsecond.concurrency import Outcome
 from arcsecond.endpoint import answer_error
 from arcsecond.errors import (
     ArcsecondError,
@@ -99,6 +100,21 @@ class Again:
 
 
 Step = Stored | NameTaken | SizeDiffers | TagRefused | Refused | Again
+
+_TOO_MUCH = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+
+
+def outcome_of(step: Step) -> Outcome:
+    """Return what a step says about the number of uploads at a time."""
+    match step:
+        case Stored():
+            return Outcome.DONE
+        case Again(error=NotReachedError() | BrokenError()):
+            return Outcome.LOST
+        case Again(error=error) if error.status in _TOO_MUCH:
+            return Outcome.OVERLOADED
+        case _:
+            return Outcome.OTHER
 
 
 def post(

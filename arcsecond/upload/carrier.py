@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
@@ -21,6 +22,7 @@ from arcsecond.upload.attempt import (
     SizeDiffers,
     Stored,
     TagRefused,
+    outcome_of,
     post,
 )
 from arcsecond.upload.compare import Likeness
@@ -33,6 +35,7 @@ from arcsecond.upload.result import Result, Trouble, already_synced, conflict, d
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
+    from arcsecond.concurrency import Outcome
     from arcsecond.multipart import MultipartBody
     from arcsecond.transport import Transport
     from arcsecond.upload.attempt import Step
@@ -53,6 +56,7 @@ class Carrier:
     is not taken for this one under another name; `remembered` those that are asked for again once
     they are stored (default: all). `tags` and `is_raw` go with each file instead of
     the context's own. `stop` ends everything, `end_waits` what waits to be tried again.
+    `on_try` is told of each POST: the file's bytes, the seconds it took, and what came of it.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Carrier:
         tags: tuple[str, ...] | None = None,
         is_raw: bool | None = None,
         on_block: Callable[[int], None] | None = None,
+        on_try: Callable[[int, float, Outcome], None] | None = None,
     ) -> None:
         self._context = context
         self._index = index
@@ -80,16 +85,23 @@ class Carrier:
         self._tags = context.tags if tags is None else tags
         self._is_raw = context.is_raw if is_raw is None else is_raw
         self._on_block = on_block
+        self._on_try = on_try
         self._patience = Patience(end_waits or self._stop, outlasts_outages=True)
         self._transport = transport
         self.remote = context.remote(self._transport, self._patience)
         self._body: MultipartBody | None = None
+        self._size = 0
 
     @property
     def bytes_in_hand(self) -> int:
         """Bytes of the file in hand that went out; may be asked from any thread."""
         body = self._body
         return 0 if body is None else body.file_bytes_sent
+
+    @property
+    def size_in_hand(self) -> int:
+        """Bytes of the file that is being sent, or waits to be sent again, 0 for none; may be asked from any thread."""
+        return self._size
 
     @property
     def bytes_moved(self) -> int:
@@ -114,7 +126,7 @@ class Carrier:
         except OSError as error:
             return failed(ArcsecondError(f"cannot be read: {error.strerror or error}"))
         finally:
-            self._body = None
+            self._body, self._size = None, 0
 
     def bring_second(self, file: LocalFile, first: str) -> Result:
         """Say what becomes of a file whose name `first`, of the same folder tree, has as well."""
@@ -154,6 +166,7 @@ class Carrier:
         return self._context.index(self.remote) if self._index is None else self._index
 
     def _send(self, file: LocalFile, dataset: str, index: RemoteIndex) -> Result:
+        self._size = file.size
         doubt = Doubt()
         files = DataFiles(self.remote, dataset)
         namesakes = Namesakes(files, self.comparer, index, self._names)
@@ -180,6 +193,7 @@ class Carrier:
         while True:
             has_hash = not self._context.hash_tag_refused
             form = Form(dataset, self._is_raw, self._tags, has_hash)
+            began_s = time.monotonic()
             step = post(
                 self.remote,
                 form,
@@ -188,6 +202,8 @@ class Carrier:
                 stopped=self._stop.is_set,
                 on_body=self._take_in_hand,
             )
+            if self._on_try is not None:
+                self._on_try(file.size, time.monotonic() - began_s, outcome_of(step))
             if not isinstance(step, TagRefused):
                 return step
             log.warning("the server refuses the tag with the SHA-256: %s", step.error)

@@ -62,16 +62,23 @@ class Plan:
         return self.volume - self.not_to_send_volume
 
 
-def make_plan(root: Path, index: RemoteIndex, hash_of: Callable[[LocalFile], str | None]) -> Plan:
+def make_plan(
+    root: Path,
+    index: RemoteIndex,
+    hash_of: Callable[[LocalFile], str | None],
+    on_found: Callable[[Plan], None] | None = None,
+) -> Plan:
     """Look at the folder; `hash_of` reads a file, and returns None if it cannot be read.
 
-    Raises InputError if `root` is no folder.
+    `on_found` is shown the plan with each further file. Raises InputError if `root` is no folder.
     """
     if not root.is_dir():
         raise InputError(f"{root} is no folder")
     plan = Plan(root, sees_dataset=index.is_complete)
     for found in walk(root):
         _count(plan, found, index)
+        if on_found is not None:
+            on_found(plan)
     _find_renamed(plan, index, hash_of)
     return plan
 

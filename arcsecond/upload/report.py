@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from arcsecond.errors import ArcsecondError
     from arcsecond.status import Status, Substatus
+
+LAST_SENT: Final = 20
+"""So many paths are kept of what was sent: a hundred thousand would say nothing, and cost memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class Report:
     failures: list[Failure] = field(default_factory=list)
     sent: int = 0
     sent_volume: int = 0
+    last_sent: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_SENT))
+    """Paths of what was sent last, in the order in which it arrived."""
     finished_volume: int = 0
     unproven: int = 0
     notes: list[tuple[str, str]] = field(default_factory=list)

@@ -79,6 +79,8 @@ def test_large_files_after_small_ones_are_brought_down_to_what_the_link_carries(
     run = Run(World(), auto()).until(seconds=30)
     assert run.counts[-1][1] >= 24
     run.world = World(bytes_per_s=10 * MB, size=LARGE)
+    run.until(seconds=60)
+    assert run.counts[-1][1] <= 20
     run.until(seconds=400)
     assert run.counts[-1][1] <= 6
 
@@ -106,6 +108,11 @@ def test_a_server_that_refuses_much_is_given_less() -> None:
     run = Run(World(latency_s=0.005, refuses_over=3), auto()).until(seconds=60)
     assert run.counts[-1][1] <= 4
     assert run.changes(after_s=20) <= 4
+
+
+def test_a_server_that_refuses_all_is_not_asked_by_more() -> None:
+    run = Run(World(refusal_chance=1.0), auto()).until(seconds=30)
+    assert max(count for _, count in run.counts) == FIRST
 
 
 def test_refusals_that_fewer_do_not_end_do_not_bring_it_to_a_halt() -> None:
