@@ -218,9 +218,12 @@ class Workers:
             self._progress[upload.id] = progress
         try:
             self._carry(upload, progress, remotes)
-        except QueueError as error:
-            # The queue is closed or the claim was lost: the next start makes the row a doubt.
+        except StaleRowError as error:  # the claim was lost
             log.warning("upload.not_recorded", upload_id=upload.id, reason=error.message)
+        except QueueError as error:
+            # One that is closed takes it back neither: the next start makes the row a doubt.
+            log.warning("upload.not_recorded", upload_id=upload.id, reason=error.message)
+            self._give_back(upload, progress, error)
         except Exception as error:
             log.exception("upload.crashed", upload_id=upload.id, path=printable(upload.rel_path))
             self._give_back(upload, progress, error)

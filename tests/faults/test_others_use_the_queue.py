@@ -63,6 +63,36 @@ def test_queue_locked_by_another_program(home: Home, sandbox: Sandbox, tmp_path:
     assert arrived(sandbox.files(), files)
 
 
+def test_queue_that_refuses_a_step_for_a_while(
+    home: Home, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A row whose step the queue refused is given back, and goes on when it refuses no more.
+
+    1. A program puts a trigger into the queue that refuses whatever is to be sent; a file is
+       written. The daemon finds its dataset, and may not record that it sends: nothing is sent.
+    2. The trigger is taken out: the file arrives, without a restart.
+    """
+    folder = tmp_path / "dome"
+    folder.mkdir()
+    home.watch(folder)
+    home.start()
+    with _connected(home) as other:
+        other.execute(
+            "CREATE TRIGGER refusing BEFORE UPDATE ON uploads WHEN NEW.status = 'Uploading' "
+            "BEGIN SELECT RAISE(ABORT, 'not now'); END"
+        )
+        file = make_fits(folder / "a.fits")
+        wait_until(
+            lambda: b"upload.not_recorded" in home.log_file.read_bytes(),
+            timeout_s=60,
+            what=home.told,
+        )
+        assert sandbox.uploads() == []
+        other.execute("DROP TRIGGER refusing")
+    home.wait_for(OK=1)
+    assert arrived(sandbox.files(), [file])
+
+
 @pytest.mark.nightly
 def test_asked_all_the_time(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """Questions without a pause get an answer each, and hold nothing up.
