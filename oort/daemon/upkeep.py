@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -98,6 +99,12 @@ class Upkeep:
         if self._stepped_mono is not None and mono - self._stepped_mono < TRUSTED_S:
             return
         before = self._clock.now() - timedelta(days=settings.history_days)
-        pruned = self._store.change(lambda connection: care.prune(connection, before))
+        pruned = 0
+        after_id: int | None = 0
+        while after_id is not None:
+            steps, after_id = self._store.change(
+                partial(care.prune, before=before, after_id=after_id)
+            )
+            pruned += steps
         if pruned:
             log.info("queue.pruned", steps=pruned)

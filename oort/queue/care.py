@@ -29,6 +29,9 @@ COPY_EVERY_S: Final = 86_400.0
 ALWAYS_CHECKED_BYTES: Final = 32 * 1024 * 1024
 """A smaller file is checked at every start: it takes a fifth of a second at most."""
 
+PRUNED_AT_ONCE: Final = 5000
+"""So many rows are looked at in one change, a small part of a second."""
+
 _BESIDE: Final = ("-wal", "-shm")
 _LOG_LOST: Final = (
     "the queue lost its log, and with it what was done last: the server is asked what it has"
@@ -223,14 +226,26 @@ def doubt_everything(connection: Connection) -> None:
     connection.execute(update(UPLOADS).where(UPLOADS.c.status.not_in(ended)).values(ask_first=True))
 
 
-def prune(connection: Connection, before: datetime) -> int:
-    """Remove the history of rows that ended before a moment; the rows themselves stay."""
+def prune(
+    connection: Connection, before: datetime, after_id: int = 0, *, most: int = PRUNED_AT_ONCE
+) -> tuple[int, int | None]:
+    """Remove the history of rows that ended before a moment; the rows themselves stay.
+
+    Looks at `most` rows after `after_id`, because the writer has other things to do meanwhile, and
+    what is removed is in its log until then. Returns how many steps were removed, and the id to go
+    on after, None at the end.
+    """
+    ids = select(UPLOADS.c.id).where(UPLOADS.c.id > after_id).order_by(UPLOADS.c.id)
+    last = connection.execute(ids.offset(most - 1).limit(1)).scalar()
+    here = [UPLOADS.c.id > after_id] + ([UPLOADS.c.id <= last] if last is not None else [])
     final = [one.value for one in (Status.OK, Status.SKIPPED, Status.ERROR)]
-    old = select(UPLOADS.c.id).where(UPLOADS.c.status.in_(final), UPLOADS.c.ended_at < before)
+    old = select(UPLOADS.c.id).where(
+        *here, UPLOADS.c.status.in_(final), UPLOADS.c.ended_at < before
+    )
     pruned = connection.execute(
         delete(TRANSITIONS).where(TRANSITIONS.c.upload_id.in_(old), TRANSITIONS.c.at < before)
     ).rowcount
     connection.execute(
         delete(ATTEMPTS).where(ATTEMPTS.c.upload_id.in_(old), ATTEMPTS.c.ended_at < before)
     )
-    return int(pruned)
+    return int(pruned), last

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -623,10 +624,29 @@ def test_old_history_is_pruned_and_the_rows_stay(tmp_path: Path) -> None:
 
     pruned = opened.queue.change(lambda connection: care.prune(connection, before))
 
-    assert pruned == 4
+    assert pruned == (4, None)
     kept = {row["path_text"]: len(row.steps) for row in all_rows(opened)}
     assert kept == {"old.fits": 0, "new.fits": 4, "waiting.fits": 2}
     with opened.readers.connect() as connection:
         assert len(connection.execute(select(ATTEMPTS)).all()) == 1
         assert len(connection.execute(select(TRANSITIONS)).all()) == 6
+    opened.close()
+
+
+def test_history_is_pruned_a_few_rows_at_a_time(tmp_path: Path) -> None:
+    clock = FakeClock()
+    opened = OpenQueue(sqlite_at(tmp_path / "oort.db"), host="", clock=clock)
+    settle(opened, *(version(f"{number}.fits") for number in range(5)))
+    for upload in claim(opened):
+        end(opened, upload, STORED)
+    clock.advance(86_400)
+    found: list[int] = []
+    after_id: int | None = 0
+    while after_id is not None:
+        asked = partial(care.prune, before=clock.now(), after_id=after_id, most=2)
+        pruned, after_id = opened.queue.change(asked)
+        found.append(pruned)
+
+    assert found == [8, 8, 4]
+    assert {len(row.steps) for row in all_rows(opened)} == {0}
     opened.close()
