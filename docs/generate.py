@@ -153,15 +153,8 @@ A question that is answered with no, or not at all, is exit 1 and changes nothin
 Listings have `--json`: one JSON document on stdout and nothing else.
 Colour is used on a terminal only, and never where `NO_COLOR` is set.
 
-## Shell completion
-
-| shell | once |
-|---|---|
-| bash | `eval "$(_OORT_COMPLETE=bash_source oort)"` in `~/.bashrc` |
-| zsh | `eval "$(_OORT_COMPLETE=zsh_source oort)"` in `~/.zshrc` |
-| fish | `_OORT_COMPLETE=fish_source oort > ~/.config/fish/completions/oort.fish` |
-
-For `arcsecond` it is the same, with `_ARCSECOND_COMPLETE` and `arcsecond`.
+Completion in bash, zsh and fish: [completion](completion.md).
+What an error means and what to do: [troubleshooting](troubleshooting.md).
 
 {oort}
 

@@ -9,6 +9,8 @@ needs=(
   "gcc gcc the tests with a clock that is set while the daemon runs"
   "mkfs.ext4 e2fsprogs the tests of a disk that becomes read-only"
   "curl curl the examples of docs/sandbox.md"
+  "zsh zsh completion in zsh (tests/acceptance/test_completion.py)"
+  "fish fish completion in fish (tests/acceptance/test_completion.py)"
   "ip iproute2 a network that is down (tests/faults/test_network_down.py)"
 )
 missing=0

@@ -36,7 +36,10 @@ def next_word(
         for verb, words in VERBS.items()
         if not before and verb.startswith(incomplete)
     ]
-    return [*verbs, *api_names(context, parameter, incomplete)]
+    names = api_names(context, parameter, incomplete)
+    if before[:1] == ("remove",):
+        names = [item for item in names if item.value != "cloud"]
+    return [*verbs, *names]
 
 
 @click.command(

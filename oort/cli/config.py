@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from oort.cli import options, output
+from oort.cli import completion, options, output
 
 if TYPE_CHECKING:
     from oort.cli.options import Here
@@ -45,7 +45,7 @@ def path() -> None:
 
 
 @config.command(short_help="Show one setting.")
-@click.argument("key")
+@click.argument("key", shell_complete=completion.setting_keys)
 def get(key: str) -> None:
     """Show the value of one setting; an empty line where there is none."""
     from oort.errors import SettingsError
@@ -58,7 +58,7 @@ def get(key: str) -> None:
 
 
 @config.command(name="set", short_help="Write one setting.")
-@click.argument("key")
+@click.argument("key", shell_complete=completion.setting_keys)
 @click.argument("value")
 def set_(key: str, value: str) -> None:
     """Write one setting into config.toml, whose comments stay; an empty VALUE puts the default back."""

@@ -76,7 +76,7 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     context_settings=CONTEXT,
     invoke_without_command=True,
-    epilog="Shell completion: docs/commands.md. Keys: `arcsecond login`.",
+    epilog="Shell completion: docs/completion.md. Keys: `arcsecond login`.",
 )
 @click.pass_context
 def cli(ctx: Context) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oort.cli import options, output
+from oort.cli import completion, options, output
 from oort.cli.planning import is_same_folder
 from oort.errors import OortError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Stop watching a folder.")
-@click.argument("watch", metavar="NAME|FOLDER")
+@click.argument("watch", metavar="NAME|FOLDER", shell_complete=completion.watches_or_folders)
 @options.yes
 def unwatch(watch: str, *, yes: bool) -> None:
     """Stop watching a folder, by its watch's name or its path.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from oort.cli import options, output
+from oort.cli import completion, options, output
 from oort.policy.state import Status
 
 if TYPE_CHECKING:
@@ -60,7 +60,12 @@ class Night(click.ParamType[str]):
     type=click.Choice([status.value for status in Status], case_sensitive=False),
     help="Only files in this status.",
 )
-@click.option("--watch", metavar="N", help="Only files of this watch.")
+@click.option(
+    "--watch",
+    metavar="N",
+    shell_complete=completion.watches,
+    help="Only files of this watch.",
+)
 @click.option("--night", type=Night(), help="Only files of the night of this evening.")
 @click.option("--since", type=Since(), help="Only what changed since: ISO 8601, or an age as 2h.")
 @click.option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from oort.cli import looking, options, output, planning
+from oort.cli import completion, looking, options, output, planning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,7 +68,14 @@ def _tags(text: str) -> list[str]:
 
 
 @click.command(short_help="Watch a folder and send its files.")
-@click.argument("folders", nargs=-1, required=True, metavar="FOLDER…", type=options.PATH)
+@click.argument(
+    "folders",
+    nargs=-1,
+    required=True,
+    metavar="FOLDER…",
+    type=options.PATH,
+    shell_complete=completion.folders,
+)
 @click.option(
     "-d",
     "--dataset",
@@ -79,7 +86,12 @@ def _tags(text: str) -> list[str]:
     "-t", "--telescope", type=Allowed("telescope", "telescope"), help="Its UUID or alias."
 )
 @click.option("-p", "--portal", type=Allowed("portal", "portal"), help="Send to this portal.")
-@click.option("--api", type=Allowed("api", "name"), help="The server, as `arcsecond api` names it.")
+@click.option(
+    "--api",
+    type=Allowed("api", "name"),
+    shell_complete=completion.apis,
+    help="The server, as `arcsecond api` names it.",
+)
 @click.option("--name", type=Allowed("name", "n"), help="What to call the watch.")
 @click.option("--tags", type=Allowed("tags", "a,b", _tags), help="More tags for each file.")
 @click.option("--raw/--no-raw", default=None, help="Whether the files are raw data (they are).")

@@ -16,6 +16,7 @@ Nothing of requests is known here, and no file of the user is opened.
 from oort.remote.account import Account as Account
 from oort.remote.account import account as account
 from oort.remote.account import config_file as config_file
+from oort.remote.account import known_apis as known_apis
 from oort.remote.checking import WatchCheck as WatchCheck
 from oort.remote.checking import check_watch as check_watch
 from oort.remote.client import Remote as Remote

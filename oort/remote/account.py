@@ -62,6 +62,14 @@ def account(api: str | None) -> Account:
     )
 
 
+def known_apis() -> dict[str, str]:
+    """Return the addresses of the API servers that are known, by name; raises OortError."""
+    try:
+        return {api.name: api.url for api in client_config.list_apis()}
+    except ConfigError as error:
+        raise OortError(error.message, hint=error.hint) from None
+
+
 def config_of(api: str | None) -> ArcsecondConfig:
     """Return the client's configuration of `api`; raises OortError."""
     try:
