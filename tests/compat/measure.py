@@ -35,27 +35,34 @@ class Observer:
         self.sandbox = sandbox
         self.server = Server(sandbox.url, sandbox.username, sandbox.upload_key, sandbox.access_key)
         self.home = folder / "observer"
-        self.home.mkdir()
+        self.home.mkdir(parents=True)
         self.config = self.home / ".config" / "arcsecond" / "config.ini"
         self.transcript: list[str] = []
         self._program = program
 
-    def use(self, *arguments: str) -> str | None:
+    def another(self) -> Observer:
+        """Return somebody with the same client and sandbox, and a home of their own."""
+        other = Observer(self.client, self._program, self.sandbox, self.home / "another")
+        other.transcript = self.transcript
+        return other
+
+    def use(self, *arguments: str, answers: str = _PRESS_ENTER) -> str | None:
         """Run the published client; return what it said, None where it failed."""
-        return self._run([str(self._program), *arguments])
+        return self._run([str(self._program), *arguments], answers)
 
     def use_ours(self, *arguments: str) -> str | None:
         """Run this project's client in the same home."""
         return self._run([sys.executable, "-m", "arcsecond", *arguments])
 
-    def _run(self, argv: list[str]) -> str | None:
+    def _run(self, argv: list[str], answers: str = _PRESS_ENTER) -> str | None:
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8"}
         if argv[0] == sys.executable:
             environment["PYTHONPATH"] = str(_OURS)
         done = subprocess.run(
             argv,
             check=False,
-            input=_PRESS_ENTER,
+            input=answers,
+            start_new_session=True,  # away from a terminal that could be asked in place of stdin
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -128,6 +135,19 @@ def _log_in(observer: Observer) -> bool:
     for words in observer.client.register(observer.server):
         observer.use(*words)
     observer.use(*observer.client.log_in(observer.server))
+    return _is_logged_in(observer)
+
+
+def _log_in_asked(observer: Observer) -> bool:
+    other = observer.another()
+    for words in other.client.register(other.server):
+        other.use(*words)
+    words, answers = other.client.log_in_asked(other.server)
+    other.use(*words, answers="\n".join([*answers, ""]))
+    return _is_logged_in(other)
+
+
+def _is_logged_in(observer: Observer) -> bool:
     stored = _entries(observer).get(observer.client.api, {})
     return (stored.get("username"), stored.get("upload_key")) == (
         observer.server.username,
@@ -242,6 +262,7 @@ def _entries(observer: Observer) -> dict[str, dict[str, str]]:
 
 _MEASURES: dict[str, Callable[[Observer], bool]] = {
     published.LOGIN: _log_in,
+    published.ASKED: _log_in_asked,
     published.PROFILE: _profile,
     published.DATASETS: _datasets,
     published.TELESCOPES: _telescopes,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 LOGIN = "login"
+ASKED = "login, asked"
 PROFILE = "profile"
 DATASETS = "datasets"
 TELESCOPES = "telescopes"
@@ -23,6 +24,7 @@ CONFIG_THERE = "and kept"
 
 ACTIONS = {
     LOGIN: "registers the sandbox, logs in, and has the key stored",
+    ASKED: "does so when it is left to ask for everything",
     PROFILE: "shows the profile, with the portal",
     DATASETS: "lists the datasets",
     TELESCOPES: "lists the telescopes, the account's and the portal's",
@@ -89,6 +91,10 @@ class Client:
         """Log in with the upload key."""
         words = ["login", "--username", server.username, "--type", "upload"]
         return [*words, "--key", server.upload_key, *self._api()]
+
+    def log_in_asked(self, server: Server) -> tuple[list[str], list[str]]:
+        """Log in with nothing said; return the command, and the answers to what it asks."""
+        return ["login", *self._api()], [server.username, "upload", server.upload_key]
 
     def profile(self) -> list[str]:
         """Show the profile."""
@@ -157,6 +163,10 @@ class OortCloud(TagsByItself):
         """Log in with the password, which the sandbox takes the access key for."""
         words = ["login", "--username", server.username, "--password", server.access_key]
         return [*words, *self._api()]
+
+    def log_in_asked(self, server: Server) -> tuple[list[str], list[str]]:
+        """Log in with nothing said; return the command, and the answers to what it asks."""
+        return ["login", *self._api()], [server.username, server.access_key]
 
     def upload(self, upload: Upload) -> list[str]:
         """Upload a folder."""

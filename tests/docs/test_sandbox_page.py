@@ -56,6 +56,21 @@ def test_every_path_is_listed() -> None:
     assert [word for word in sorted(paths) if f"/{word}/" not in PAGE] == []
 
 
+def test_every_path_is_listed_with_its_methods() -> None:
+    """A row is about the paths that it names, and about the objects of a listing that stands alone."""
+    rows = [
+        (re.findall("`(.*?)`", re.sub("<[^>]*>", "{}", paths)), set(methods.split(", ")))
+        for paths, methods in re.findall(r"^\| (`/.*`) \| ([A-Z, ]+) \|", PAGE, re.MULTILINE)
+    ]
+    row_of = {path: number for number, (paths, _) in enumerate(rows) for path in paths}
+    there: dict[int, set[str]] = {}
+    for route in SandboxApp.routes:
+        number = row_of.get(route.path, row_of.get(route.path.removesuffix("{}/"), -1))
+        assert number >= 0, f"{route.path} is not listed"
+        there.setdefault(number, set()).update(route.views)
+    assert [there.get(number) for number in range(len(rows))] == [methods for _, methods in rows]
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the examples use curl")
 def test_the_examples_do_what_the_page_shows(sandbox: Sandbox, tmp_path: Path) -> None:
     examples = [
