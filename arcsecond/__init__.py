@@ -7,10 +7,10 @@ file.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from arcsecond.version import __version__
 
+TYPE_CHECKING = False  # as typing has it; type checkers know the name, and typing itself is slow
 if TYPE_CHECKING:
     from arcsecond.api import ArcsecondAPI
     from arcsecond.config import ArcsecondConfig

@@ -146,8 +146,26 @@ def test_importing_the_package_is_quick_and_touches_no_file() -> None:
     """Each of these costs 30 to 100 ms; a script that uploads nothing does not pay for them."""
     loaded = modules_after("import arcsecond; arcsecond.__all__; dir(arcsecond)")
 
-    assert not loaded & {*SLOW, "click", "configparser"}
+    assert not loaded & {*SLOW, "click", "sqlalchemy", "logging", "typing", "dataclasses"}
     assert not config_file().parent.exists()
+
+
+def test_importing_the_package_says_nothing_and_opens_its_own_code_alone() -> None:
+    code = (
+        "import sys; opened = []\n"
+        "sys.addaudithook(lambda name, what: name == 'open' and opened.append(str(what[0])))\n"
+        "import arcsecond\n"
+        "opened, before = [], opened\n"
+        "print(*before, sep='\\n')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
+
+    others = [path for path in done.stdout.splitlines() if not path.endswith((".py", ".pyc"))]
+    assert done.stdout
+    assert others == []
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("arguments", [["-h"], ["--version"], ["api"], ["login", "-h"]])

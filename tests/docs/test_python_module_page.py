@@ -21,7 +21,7 @@ def test_every_piece_of_code_on_the_page_runs(sandbox: Sandbox, tmp_path: Path) 
     log_in(sandbox)
     folder = write_files(tmp_path / "data", {"a.fits": "aaa", "sub/b.fits": "bb"})
     pieces = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(pieces) == 3
+    assert len(pieces) == 4
     code = "\n".join(pieces).replace("/folder/path", str(folder))
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
@@ -33,6 +33,8 @@ def test_every_piece_of_code_on_the_page_runs(sandbox: Sandbox, tmp_path: Path) 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("True Counter(")
     assert stored(sandbox, "night 1") == {"a.fits": 3, "b.fits": 2}
+    path = f"/{sandbox.portal}/datasets/?name=M31%20in%20R"
+    assert [one["description"] for one in sandbox.get(path).json()] == ["six nights"]
 
 
 def test_every_public_name_is_on_the_page() -> None:
