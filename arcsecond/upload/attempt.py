@@ -231,7 +231,7 @@ def _judge(answer: Answer, file: LocalFile, body: MultipartBody, form: Form) -> 
 
 def _judge_success(answer: Answer, file: LocalFile, sha256: str, *, is_complete: bool) -> Step:
     stored = parse_file(answer.json(), keep_tags=True)
-    if stored is None or not is_complete:
+    if stored is None or not stored.has_file or not is_complete:
         error = UnclearAnswerError(
             "the server's answer proves nothing: it names no data file", status=answer.http_status
         )

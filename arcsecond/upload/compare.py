@@ -24,7 +24,7 @@ class Likeness(Enum):
 
 def compare(size: int, sha256: str, remote: RemoteFile) -> Likeness:
     """Compare a local file of `size` bytes and `sha256` with its namesake at the server."""
-    if remote.size is not None and remote.size != size:
+    if not remote.has_file or (remote.size is not None and remote.size != size):
         return Likeness.OTHER
     if remote.sha256 is not None:
         return Likeness.SAME if remote.sha256 == sha256 else Likeness.OTHER

@@ -32,6 +32,8 @@ class Comparer:
         likeness = self.likeness(file, there, sha256)
         if likeness is Likeness.OTHER:
             size = "an unknown number of" if there.size is None else str(there.size)
+            if not there.has_file:
+                return conflict("the dataset has a record of that name, and no file in it")
             differs = (
                 f"with {size} bytes, this one has {file.size}"
                 if there.size != file.size

@@ -45,6 +45,8 @@ class RemoteFile:
     from_oort: bool
     """Tags of Oort's are on it: it came from some machine's watched folder."""
     dataset: str | None = None
+    has_file: bool = True
+    """False for a record without bytes: the server names no size, or no file, where it names them."""
     tags: tuple[str, ...] | None = None
     """None in a listing that is kept: a hundred thousand files have many tags."""
 
@@ -66,6 +68,7 @@ def parse_file(item: object, *, keep_tags: bool = False) -> RemoteFile | None:
         sha256=_sha256(item.get("sha256")) or find_sha256(tags or ()),
         from_oort=any(tag.startswith(OORTS) for tag in tags or ()),
         dataset=_word(uuid_of(item.get("dataset"))),
+        has_file=item.get("size", 0) is not None and bool(item.get("file", "not told")),
         tags=tags if keep_tags else None,
     )
 

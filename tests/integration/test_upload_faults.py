@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import pytest
 
 from arcsecond.errors import ArcsecondError
 from arcsecond.status import Status, Substatus
+from arcsecond.tags import sha256_tag
 from arcsecond.upload.context import UploadContext
 from arcsecond.upload.uploader import FileUploader
 from arcsecond.upload.walker import walk_folder_and_upload
@@ -117,6 +119,30 @@ def test_a_success_that_proves_nothing_is_settled_by_asking(
     assert send(context, folder) == (*OK, None)
     assert stored(sandbox) == {"a.fits": 300_000}
     assert len(sandbox.uploads()) == (1 if answer["stored"] else 2)
+
+
+@pytest.mark.parametrize("told", [{"size": None}, {"file": None}])
+def test_a_success_that_tells_of_a_record_without_bytes_is_settled_by_asking(
+    sandbox: Sandbox, context: UploadContext, folder: Path, told: dict[str, Any]
+) -> None:
+    sandbox.rule(**UPLOADS, alter=told, times=1)
+    sandbox.rule(method="GET", path="/datafiles/", alter=told)
+    status, substatus, error = send(context, folder)
+    assert (status, substatus) == CONFLICT
+    assert "no file in it" in str(error)
+    assert len(sandbox.uploads()) == 1
+
+
+def test_a_record_without_bytes_is_no_namesake_to_be_content_with(
+    sandbox: Sandbox, context: UploadContext, folder: Path
+) -> None:
+    assert send(context, folder) == (*OK, None)
+    tag = sha256_tag(hashlib.sha256((folder / "a.fits").read_bytes()).hexdigest())
+    uuid = sandbox.files()[0]["dataset_uuid"]
+    write_files(folder, {"b.fits": (folder / "a.fits").read_bytes()})
+    sandbox.add_records(uuid, [{"name": "b.fits", "size": None, "tags": [tag]}])
+    context.forget_index()
+    assert send(context, folder, "b.fits")[:2] == CONFLICT
 
 
 def test_the_server_says_how_long_to_wait(

@@ -37,6 +37,7 @@ THERE = RemoteFile(id="1", name="a.fits", size=10, sha256=HASH, from_oort=False)
         (replace(THERE, from_oort=True), Likeness.SAME),
         (replace(THERE, size=None), Likeness.SAME),
         (replace(THERE, size=11), Likeness.OTHER),
+        (replace(THERE, has_file=False), Likeness.OTHER),
         (replace(THERE, sha256=OTHER_HASH), Likeness.OTHER),
         (replace(THERE, sha256=None), Likeness.UNPROVEN),
         (replace(THERE, sha256=None, from_oort=True), Likeness.OTHER),
