@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -14,6 +13,7 @@ import pytest
 
 from arcsecond.config import ArcsecondConfig, drop_keys, list_apis
 from tests.support.client import API, log_in, paths_of, stored, write_files
+from tests.support.terminal import at_a_terminal
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
@@ -304,6 +304,7 @@ def test_verbose_tells_what_is_asked_and_never_the_key(account: Sandbox, folder:
     assert done.returncode == 0
     assert f"> POST {account.url}/datafiles/" in done.stderr
     assert "< 201 Created" in done.stderr
+    assert "L/c d.fits: OK done" in done.stderr.splitlines()
 
 
 def test_another_api_is_chosen_by_option_or_by_environment(
@@ -339,6 +340,7 @@ def test_ctrl_c_stops_cleanly_and_what_was_sent_is_counted(
     assert counts(done) == {"OK done": 1, "New pending": 2}
     assert errors(done) == ["Error: stopped: 2 of 3 files did not arrive"]
     assert "Hint: Run the same command again" in done.stderr
+    assert "Sent before it was stopped:\n  0.fits\n" in done.stdout
     account.clear()
     assert stored(account) == {"0.fits": 5}
     assert upload(folder, "-d", "M31", "-y").returncode == 0
@@ -363,33 +365,8 @@ def test_the_dataset_is_asked_for_at_a_terminal_and_a_bar_is_shown(
     account: Sandbox, folder: Path
 ) -> None:
     code, shown = at_a_terminal(
-        ["upload", str(folder)], [("Dataset [M31]: ", ""), ("Upload? [y/N]: ", "y")]
+        [ARCSECOND, "upload", str(folder)], [("Dataset [M31]: ", ""), ("Upload? [y/N]: ", "y")]
     )
     assert code == 0, shown
     assert len(stored(account, "M31")) == 3
     assert "OK" in shown
-
-
-def at_a_terminal(arguments: Sequence[str], answers: Sequence[tuple[str, str]]) -> tuple[int, str]:
-    """Run the command at a terminal, answering each question; return exit code and what was shown."""
-    ours, theirs = os.openpty()
-    process = subprocess.Popen(
-        [ARCSECOND, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
-    )
-    os.close(theirs)
-    os.set_blocking(ours, False)
-    shown = b""
-
-    def read_on() -> bytes:
-        nonlocal shown
-        with contextlib.suppress(OSError):  # nothing yet, or (Linux: EIO) nobody any more
-            shown += os.read(ours, 65536)
-        return shown
-
-    for question, answer in answers:
-        wait_until(lambda q=question: q.encode() in read_on(), what=lambda: f"{shown!r}")
-        os.write(ours, f"{answer}\n".encode())
-    wait_until(lambda: read_on() is not None and process.poll() is not None)
-    read_on()
-    os.close(ours)
-    return process.wait(), shown.decode()

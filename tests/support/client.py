@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 API = "rehearsal"
 
 
-def log_in(sandbox: Sandbox, *, key_type: KeyType = KeyType.UPLOAD) -> ArcsecondConfig:
-    """Store the sandbox's address and one of its keys in config.ini, and choose it."""
-    add_api(API, sandbox.url)
+def log_in(
+    sandbox: Sandbox, *, key_type: KeyType = KeyType.UPLOAD, at: str | None = None
+) -> ArcsecondConfig:
+    """Store the sandbox's address, or another way to it, and one of its keys; choose it."""
+    add_api(API, at or sandbox.url)
     use_api(API)
     drop_keys(API)
     key = sandbox.upload_key if key_type is KeyType.UPLOAD else sandbox.access_key
