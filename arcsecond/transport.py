@@ -185,7 +185,8 @@ class Transport:
             limit=longest_answer_bytes,
             on_content=on_content,
         )
-        self._server_clock.heard(answer.server_date)
+        if "Age" not in answer.headers:  # what a cache kept is of another time
+            self._server_clock.heard(answer.server_date)
         self._tell(
             f"< {status_line(answer.http_status)}, {len(answer.content)} bytes"
             f" in {time.monotonic() - started:.3f} s"

@@ -130,6 +130,15 @@ def show_pages(
         output.note(f"There are no {listing.words}{' for this filter' if filtered else ''}.")
 
 
+def with_volumes(listing: Listing, one: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object with its numbers of bytes also as people read them."""
+    volumes = {column.field for column in listing.columns if column.shown is _bytes}
+    return {
+        name: f"{value} ({_bytes(value)})" if name in volumes and isinstance(value, int) else value
+        for name, value in one.items()
+    }
+
+
 def _columns(listing: Listing, page: Sequence[Mapping[str, Any]]) -> list[Column]:
     width = output.line_width()
     has_room = width is None or width >= _ROOM_FOR_MORE

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _GAP = "  "
 _SHORTEST_CELL = 6
 _KILO = 1024
+_SHORTEST_KEY = 8
+"""What is shorter is no key that a server gave, and may be a part of any word."""
 
 
 class _Hidden:
@@ -29,7 +31,8 @@ class _Hidden:
         self._keys: set[str] = set()
 
     def add(self, key: str) -> None:
-        self._keys.add(key)
+        if len(key) >= _SHORTEST_KEY:
+            self._keys.add(key)
 
     def removed_from(self, text: str) -> str:
         for key in self._keys:

@@ -11,7 +11,7 @@ import click
 
 from arcsecond.cli import output
 from arcsecond.cli.groups import Group
-from arcsecond.cli.listings import LISTINGS, Listing, show_pages
+from arcsecond.cli.listings import LISTINGS, Listing, show_pages, with_volumes
 from arcsecond.cli.options import (
     api_option,
     asked,
@@ -137,7 +137,7 @@ def _add_read(group: click.Group, name: str) -> None:
     @_server_options
     def read(identifier: str) -> None:
         with _api(name) as api, _told_where(name, api):
-            _show_one(_resource(api, name).read(identifier))
+            _show_one(name, _resource(api, name).read(identifier))
 
 
 def _add_create(group: click.Group, name: str) -> None:
@@ -146,7 +146,7 @@ def _add_create(group: click.Group, name: str) -> None:
     @_server_options
     def create(fields: dict[str, object]) -> None:
         with _api(name) as api:
-            _show_one(_resource(api, name).create(json=fields))
+            _show_one(name, _resource(api, name).create(json=fields))
 
 
 def _add_update(group: click.Group, name: str) -> None:
@@ -156,7 +156,7 @@ def _add_update(group: click.Group, name: str) -> None:
     @_server_options
     def update(identifier: str, fields: dict[str, object]) -> None:
         with _api(name) as api, _told_where(name, api):
-            _show_one(_resource(api, name).update(identifier, json=fields))
+            _show_one(name, _resource(api, name).update(identifier, json=fields))
 
 
 def _add_delete(group: click.Group, name: str) -> None:
@@ -239,11 +239,11 @@ def _resource(api: ArcsecondAPI, name: str) -> Resource:
     return resource
 
 
-def _show_one(found: Mapping[str, Any]) -> None:
+def _show_one(name: str, found: Mapping[str, Any]) -> None:
     if asked().as_json:
         output.as_json(found)
     elif found:
-        output.record(found)
+        output.record(with_volumes(LISTINGS[name], found))
     else:
         output.say("Done; the server did not show the object.")
 

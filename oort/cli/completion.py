@@ -6,6 +6,8 @@ itself says why when it runs.
 
 from __future__ import annotations
 
+import os
+import shlex
 from typing import TYPE_CHECKING
 
 from click.shell_completion import CompletionItem
@@ -56,8 +58,10 @@ def setting_keys(_ctx: Context, _param: Parameter, incomplete: str) -> list[Comp
 
 
 def _beginning(incomplete: str, helps: dict[str, str]) -> list[CompletionItem]:
+    # bash writes what it is given as it is, so that a blank would end the word; the others quote.
+    in_bash = os.environ.get("_OORT_COMPLETE", "").startswith("bash")
     return [
-        CompletionItem(name, help=words)
+        CompletionItem(shlex.quote(name) if in_bash else name, help=words)
         for name, words in helps.items()
         if name.startswith(incomplete)
     ]

@@ -266,6 +266,15 @@ def test_a_listing_fits_the_terminal_whatever_is_in_it(
         assert lines[2].endswith("2026-11-23 09:59")
 
 
+def test_an_object_has_its_volume_in_both_ways(logged_in: Sandbox, arcsecond: Command) -> None:
+    uuid = logged_in.create_dataset("M31")
+    logged_in.upload(uuid, "a.fits", bytes(3000))
+
+    assert arcsecond("datasets", "read", uuid) == 0
+    assert "data_files_volume  3000 (2.9 KB)\n" in arcsecond.out
+    assert "data_files_count   1\n" in arcsecond.out
+
+
 def test_an_empty_listing_says_so(logged_in: Sandbox, arcsecond: Command) -> None:
     assert arcsecond("nightlogs") == 0
     assert (arcsecond.out, arcsecond.err) == ("", "There are no night logs.\n")

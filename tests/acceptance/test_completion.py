@@ -91,6 +91,17 @@ def test_what_a_command_offers(typed: str, offered: set[str]) -> None:
     assert asked_of_the_command(typed) == offered
 
 
+def test_a_name_with_a_blank_stays_one_word_in_bash(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["oort", "watch", tmp_path, "--name", "dome A", "--api", "dome", "--offline", "-y"],
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+    assert asked_of_the_command("oort unwatch d") == {"'dome A'"}
+
+
 def test_folders_are_left_to_the_shell() -> None:
     for typed in ("arcsecond upload /tm", "oort watch /tm", "oort unwatch /tm"):
         words = typed.split()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
@@ -118,7 +118,7 @@ def test_a_server_that_told_its_time_before_tells_by_how_much_the_clock_is_wrong
     authority: Authority,
 ) -> None:
     """Its first answer says that it is nine days ago; its next certificate is over."""
-    date = format_datetime(datetime.now(UTC) - timedelta(days=9, hours=1), usegmt=True)  # noqa: TID251  # a server's clock
+    date = format_datetime(this_computers_time() - timedelta(days=9, hours=1), usegmt=True)
     answer = ANSWER.replace(b"\r\n\r\n", f"\r\nDate: {date}\r\n\r\n".encode(), 1)
     lines: list[str] = []
     server = RawServer(answering(answer), tls=authority.good())
@@ -132,6 +132,16 @@ def test_a_server_that_told_its_time_before_tells_by_how_much_the_clock_is_wrong
 
     assert "! this computer's clock is 9 days ahead of the server's" in lines
     assert caught.value.hint == "This computer's clock is 9 days ahead of the server's: set it."
+
+
+def test_a_date_that_a_cache_kept_says_nothing_of_the_clock() -> None:
+    date = format_datetime(this_computers_time() - timedelta(hours=9), usegmt=True)
+    head = f"\r\nDate: {date}\r\nAge: 32400\r\n\r\n".encode()
+    server = RawServer(answering(ANSWER.replace(b"\r\n\r\n", head, 1)))
+    with server, Transport(server.url) as transport:
+        transport.request("GET", "")
+
+        assert transport.clock_difference is None
 
 
 @pytest.mark.parametrize(
