@@ -354,6 +354,8 @@ class Daemon:
     def _may_claim(self) -> bool:
         if self._paused or self._stop.is_set() or self._throttle.rate == 0:
             return False
+        if not self._upkeep.waits_are_of_this_clock:
+            return False  # the next beat sets them right, and wakes
         return self._disk.has_space and self._opened.writer.trouble is None
 
     def _answering(self) -> list[Watch]:

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from oort.clock import Clock
 
 STEP_S: Final = 2.0
@@ -22,6 +24,15 @@ class StepWatch:
     def step(self) -> timedelta | None:
         """Return by how much the wall clock stepped since the last call, None where it did not."""
         wall, mono = self._clock.now(), self._clock.monotonic()
-        by = (wall - self._wall) - timedelta(seconds=mono - self._mono)
+        by = self._beyond(wall, mono)
         self._wall, self._mono = wall, mono
+        return by
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether `step` would return a step; any thread may ask."""
+        return self._beyond(self._clock.now(), self._clock.monotonic()) is not None
+
+    def _beyond(self, wall: datetime, mono: float) -> timedelta | None:
+        by = (wall - self._wall) - timedelta(seconds=mono - self._mono)
         return by if abs(by.total_seconds()) > STEP_S else None

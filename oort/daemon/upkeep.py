@@ -50,17 +50,28 @@ class Upkeep:
         self._on_damage = on_damage
         self._steps = StepWatch(clock)
         self._steps_before_pruning = StepWatch(clock)
+        self._is_shifting = False
         self._stepped_mono: float | None = None
 
     def follow_clock(self) -> bool:
         """Re-base every wait if the wall clock stepped; tell whether it did."""
-        by = self._steps.step()
-        if by is None:
-            return False
-        self._stepped_mono = self._clock.monotonic()
-        log.warning("clock.stepped", by_s=round(by.total_seconds(), 1))
-        self._store.shift_waits(by)
+        # Set before the step is taken note of, and only for one: who may not claim is woken by that.
+        self._is_shifting = self._steps.is_pending
+        try:
+            by = self._steps.step()
+            if by is None:
+                return False
+            self._stepped_mono = self._clock.monotonic()
+            log.warning("clock.stepped", by_s=round(by.total_seconds(), 1))
+            self._store.shift_waits(by)
+        finally:
+            self._is_shifting = False
         return True
+
+    @property
+    def waits_are_of_this_clock(self) -> bool:
+        """Whether what the rows wait for is told by the clock as it is now, and no step is pending."""
+        return not (self._is_shifting or self._steps.is_pending)
 
     def clamp_waits(self, settings: Settings) -> None:
         """Let nothing wait longer than its rule allows: the clock may have been years ahead."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
 
 WAIT_S = 8.0
+SETTLING = 20
+"""So many files have the daemon look for work before it has noticed the step, too."""
 REST_S = 5.0
 """So long an idle daemon is watched after a step."""
 MOST_OF_A_CORE = 0.1
@@ -79,8 +81,8 @@ def test_clock_is_set_while_files_wait(
 ) -> None:
     """Whatever waits goes on waiting as long as it would have, and nothing is busy or lost by it.
 
-    1. A file is stored. Of three others one is on its way, one waits to be tried again, and one
-       settles, when the clock is set.
+    1. A file is stored. Of others one is on its way, one waits to be tried again, and twenty settle,
+       one after the other in the second that comes, when the clock is set.
     2. The one that waits is tried again eight seconds after its first time, as the server asked.
     3. They arrive, and so does a file that is written afterwards. All times that `oort status`
        shows of that one are times of the new clock; the history of the first is still there.
@@ -109,7 +111,9 @@ def test_clock_is_set_while_files_wait(
         timeout_s=40,
         what=home.told,
     )
-    files += [make_fits(folder / "settles.fits", salt=3)]
+    for n in range(SETTLING):
+        files += [make_fits(folder / f"settles_{n}.fits", salt=100 + n)]
+        threading.Event().wait(1 / SETTLING)
     threading.Event().wait(1.0)
 
     clock.step(step)
