@@ -33,6 +33,8 @@ class ListingReader:
     def __init__(self, take: Callable[[dict[str, Any]], None]) -> None:
         self.following: str | None = None
         """The address of the next part, where there is one; known at the end."""
+        self.entries = 0
+        """How many values were in it so far, objects or not."""
         self._take = take
         self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
         self._json = json.JSONDecoder()
@@ -97,6 +99,7 @@ class ListingReader:
         mark = yield from self._mark()
         while mark != "]":
             entry = yield from self._value()
+            self.entries += 1
             if isinstance(entry, dict):
                 self._take(entry)
             mark = yield from self._comma_or("]")

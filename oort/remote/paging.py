@@ -50,14 +50,16 @@ def read_listing(
     left = longest_bytes
     while True:
         try:
-            following, length = _page(connection, path, params, what, take, left=left)
+            page, length = _page(connection, path, params, what, take, left=left)
         except NotThereError:
             if params is None:  # it shrank while it was read
                 raise _broken(what) from None
             raise
+        following = page.following
         if following is None:
             return
-        if following in seen:
+        # Pages without an entry, each of which names another one, would go on for ever.
+        if following in seen or (params is None and not page.entries):
             raise _broken(what)
         seen.add(following)
         path, params = following, None
@@ -72,8 +74,8 @@ def _page(
     take: Callable[[dict[str, Any]], None],
     *,
     left: int | None,
-) -> tuple[str | None, int]:
-    """Read one page; return the address of the next one, and how long this one was."""
+) -> tuple[ListingReader, int]:
+    """Read one page; return what read it, and how long it was."""
     longest = LONGEST_PAGE_BYTES if left is None else min(max(left, 0), LONGEST_PAGE_BYTES)
     reader = ListingReader(take)
     length = 0
@@ -101,7 +103,7 @@ def _page(
         raise ended_by(error) from None
     except NoListingError:
         raise _broken(what, is_json=begins in _JSON_BEGINS) from None
-    return reader.following, length
+    return reader, length
 
 
 def _broken(what: str, *, is_json: bool = True) -> UnusableListingError:

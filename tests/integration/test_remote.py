@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import itertools
+import json
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -276,6 +278,28 @@ def test_a_listing_that_leads_elsewhere_or_in_a_circle_is_refused(
     with pytest.raises(UnusableListingError) as caught:
         listed(remote, NOWHERE)
     assert isinstance(caught.value.ended.outcome, ServerBusy)
+
+
+def test_a_listing_of_pages_without_entries_does_not_go_on_for_ever() -> None:
+    numbers = itertools.count(1)
+
+    def handler(connection: Connection) -> None:
+        while connection.read_request():
+            connection.received = b""
+            number = next(numbers)
+            following = f"{endless.url}/datasets/?page={number}" if number < 50 else None
+            body = json.dumps({"next": following, "results": []}).encode()
+            connection.sock.sendall(
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+            )
+
+    with RawServer(handler) as endless:
+        log_in_at(endless.url)
+        made = Remote(API, connect_timeout_s=5, read_timeout_s=10)
+        with pytest.raises(UnusableListingError):
+            listed(made, NOWHERE)
+        made.close()
 
 
 def test_a_telescope_is_found_by_uuid_and_alias(server: Sandbox, remote: Remote) -> None:
