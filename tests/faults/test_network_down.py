@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.support.files import arrived, make_fits
+from tests.support.files import BLOCK, arrived, make_fits
 from tests.support.namespace import NAME, Cable, why_not
-from tests.support.proxy import Proxy
+from tests.support.proxy import Plan, Proxy
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+
+
+SILENT_S: Final = 4.0
+BUSY_S: Final = 15.0
+"""For the probe of the link after a time-out, and for a machine with other work."""
 
 
 @pytest.fixture
@@ -53,6 +58,52 @@ def test_the_network_is_down_for_ten_minutes(
     """The same for ten minutes and with the probe's longest wait left as it is: back within a minute."""
     home.configure({"link_retry_max_s": "60"})
     _live_through(home, sandbox, tmp_path, cable, each_s=300.0, resumes_s=60.0)
+
+
+@pytest.mark.nightly
+def test_the_cable_is_pulled_in_the_middle_of_a_body(
+    home: Home, sandbox: Sandbox, tmp_path: Path, cable: Cable
+) -> None:
+    """What was on its way when the cable was pulled ends at the time-out, at no cost, and comes again.
+
+    1. Some hundred kB of a large file have gone out when the cable is pulled: no byte, no end and no
+       reset comes from either side.
+    2. Within the time-outs the link is offline; the file waits uncounted, and may be stored.
+    3. The cable is in again: the server is asked for the file, then it is sent, one counted attempt.
+    """
+    folder = tmp_path / "dome"
+    folder.mkdir()
+    home.configure({"connect_timeout_s": "2", "read_timeout_s": str(SILENT_S)})
+    home.watch(folder)
+    with Proxy(sandbox.port, host=cable.host) as proxy:
+        proxy.plan = Plan(once=b"POST /datafiles/", bytes_per_s=400_000)
+        home.readdress(f"http://{NAME}:{proxy.port}")
+        home.start(under=cable.under(tmp_path))
+        assert home.daemon is not None
+        cable.plug_in(home.daemon.pid)
+        file = make_fits(folder / "a.fits", 3000 * BLOCK)
+        wait_until(
+            lambda: [one for one in sandbox.uploads() if one["bytes_received"] > 200_000],
+            timeout_s=60,
+            what=home.told,
+        )
+        cable.pull()
+        pulled = time.monotonic()
+        home.wait_for_link("offline")
+        assert time.monotonic() - pulled < SILENT_S + BUSY_S
+        home.wait_for_row("a.fits", substatus="pending", attempts=0, may_be_stored=1)
+        assert not sandbox.files()
+
+        proxy.plan = Plan()
+        sandbox.forget_requests()
+        cable.mend()
+        home.wait_for(OK=1)
+    assert home.row("a.fits")["attempts"] == 1
+    assert arrived(sandbox.files(), [file])
+    whole = [one for one in sandbox.uploads() if one["body_complete"]]
+    assert len(whole) == 1
+    first, *_ = sandbox.requests(path="/datafiles/")
+    assert first["method"] == "GET"
 
 
 def _live_through(
