@@ -22,7 +22,14 @@ from urllib.parse import urlsplit
 
 from arcsecond.errors import ConfigError, InputError
 from arcsecond.ini import IniText, NoIniError
-from arcsecond.private_file import alone_in, close_to_others, remove_leftovers, replace
+from arcsecond.private_file import (
+    alone_in,
+    close_file,
+    close_folder,
+    holds_only,
+    remove_leftovers,
+    replace,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +102,11 @@ class Api:
 def config_folder() -> Path:
     """Return the folder of config.ini: `ARCSECOND_CONFIG_DIR`, or `~/.config/arcsecond`."""
     override = os.environ.get("ARCSECOND_CONFIG_DIR", "").strip()
-    return Path(override).expanduser() if override else Path.home() / ".config" / "arcsecond"
+    return Path(override).expanduser() if override else _usual_folder()
+
+
+def _usual_folder() -> Path:
+    return Path.home() / ".config" / "arcsecond"
 
 
 def config_file() -> Path:
@@ -300,9 +311,16 @@ def drop_keys(api_name: str) -> bool:
 
 
 def mend_modes() -> None:
-    """Close config.ini and its folder to others, with a warning, where they are open."""
-    close_to_others(config_folder(), 0o700)
-    close_to_others(_real_path(), 0o600)
+    """Close config.ini and its folder to others, with a warning, where they are open.
+
+    A folder of `ARCSECOND_CONFIG_DIR` that holds other things too is somebody's for another
+    purpose, and stays as it is.
+    """
+    folder = config_folder()
+    is_ours = holds_only(folder, config_file().name) and folder != Path.home()
+    if is_ours or folder == _usual_folder():
+        close_folder(folder)
+    close_file(_real_path())
 
 
 def _must_be_known(ini: IniText, name: str) -> None:

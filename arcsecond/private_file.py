@@ -16,26 +16,41 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]  # asked for where it is used
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 log = logging.getLogger(__name__)
 
 _PREFIX, _SUFFIX = ".config-", ".ini"
 
 
-def close_to_others(path: Path, mode: int) -> None:
-    """Give a file or folder that others may read its mode, with a warning.
+def close_file(path: Path) -> None:
+    """Give a regular file that others may read the mode 0600, with a warning."""
+    _close(path, stat.S_ISREG, 0o600)
 
-    A folder that is not ours alone (/tmp, a home with a web page in it) is left as it is, and what
-    is not there is no trouble.
-    """
+
+def close_folder(path: Path) -> None:
+    """Give a folder that others may look into the mode 0700, with a warning."""
+    _close(path, stat.S_ISDIR, 0o700)
+
+
+def holds_only(folder: Path, name: str) -> bool:
+    """Tell whether a folder has nothing in it but that file, copies of it, and what we write aside."""
+    try:
+        with os.scandir(folder) as entries:
+            return all(entry.name.startswith((name, _PREFIX)) for entry in entries)
+    except OSError:
+        return False
+
+
+def _close(path: Path, is_kind: Callable[[int], bool], mode: int) -> None:
     if os.name == "nt":  # modes mean nothing there; the profile folder's access list protects it
         return
     try:
-        found = stat.S_IMODE(path.stat().st_mode)
+        seen = path.stat().st_mode
     except OSError:  # not there; or what reads it will say why it cannot
         return
-    if not found & 0o077 or found & stat.S_ISVTX or path == Path.home():
+    found = stat.S_IMODE(seen)
+    if not is_kind(seen) or not found & 0o077 or found & stat.S_ISVTX:  # /tmp is like that
         return
     try:
         path.chmod(mode)

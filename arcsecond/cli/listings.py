@@ -12,13 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
+def _as_it_is(value: Any) -> object:
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A field as a table shows it."""
 
     field: str
     title: str = ""
-    shown: Callable[[Any], object] = str
+    shown: Callable[[Any], object] = _as_it_is
     right: bool = False
     wide: bool = False
     """Shown only where a line has room for it, or where nobody has to read it."""
@@ -46,11 +50,11 @@ def _moment(value: Any) -> object:
     """Return a time to the minute; what is a date alone, or no time, stays as it is."""
     try:
         moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        if "T" not in value or moment.tzinfo is None:
+            return value
+        return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
+    except (TypeError, ValueError, OverflowError):
         return value
-    if "T" not in value or moment.tzinfo is None:
-        return value
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 def _bytes(value: Any) -> object:

@@ -266,6 +266,27 @@ def test_a_listing_fits_the_terminal_whatever_is_in_it(
         assert lines[2].endswith("2026-11-23 09:59")
 
 
+def test_whatever_json_a_server_lists_is_shown(logged_in: Sandbox, arcsecond: Command) -> None:
+    odd = [
+        {"uuid": 1, "name": {"a": [1]}, "data_files_count": {"b": None}},
+        {"name": ["c"], "data_files_volume": "12", "last_update": "0001-01-01T00:00:00+14:00"},
+        {"uuid": "u\x1b[31m", "name": "x\ud800\n", "data_files_volume": 1e300, "last_update": 7},
+        "words",
+        None,
+    ]
+    logged_in.rule(method="GET", path="/datasets/", status=200, body=json.dumps(odd))
+
+    assert arcsecond("datasets") == 0, arcsecond.err
+
+    lines = arcsecond.out.splitlines()
+    assert len(lines) == 1 + 3
+    assert '{"a": [1]}' in lines[1]
+    assert '{"b": null}' in lines[1]
+    assert lines[2].startswith("- ")
+    assert lines[2].endswith("0001-01-01T00:00:00+14:00")
+    assert "u\\x1b[31m  x\\ud800\\n" in lines[3]
+
+
 def test_an_object_has_its_volume_in_both_ways(logged_in: Sandbox, arcsecond: Command) -> None:
     uuid = logged_in.create_dataset("M31")
     logged_in.upload(uuid, "a.fits", bytes(3000))

@@ -8,16 +8,13 @@ import stat
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from arcsecond import config
 from arcsecond.config import ArcsecondConfig, KeyType, Secret, config_file
 from arcsecond.errors import ArcsecondError, ConfigError, InputError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PUBLISHED = """\
 [cloud]
@@ -124,15 +121,43 @@ def test_wrong_modes_are_mended_before_a_command_reads(
 def test_a_folder_that_others_use_too_is_left_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "like-tmp"
-    folder.mkdir()
-    folder.chmod(0o1777)
+    folder = tmp_path / "shared"
+    (folder / "of others").mkdir(parents=True)
+    folder.chmod(0o755)
     monkeypatch.setenv("ARCSECOND_CONFIG_DIR", str(folder))
 
     config.add_api("dome", "http://127.0.0.1:9000")
+    config_file().chmod(0o644)
+    config.mend_modes()
 
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o1777
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
     assert stat.S_IMODE(config_file().stat().st_mode) == 0o600
+
+
+def test_the_usual_folder_is_closed_whatever_published_clients_keep_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("ARCSECOND_CONFIG_DIR")
+    folder = write(PUBLISHED).parent
+    (folder / "webcams.json").touch()
+    folder.chmod(0o755)
+
+    config.mend_modes()
+
+    assert folder == Path.home() / ".config" / "arcsecond"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_what_is_no_folder_keeps_its_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "passwd"
+    file.touch(mode=0o644)
+    monkeypatch.setenv("ARCSECOND_CONFIG_DIR", str(file))
+
+    config.mend_modes()
+
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    with pytest.raises(ConfigError, match="cannot be read: Not a directory"):
+        ArcsecondConfig()
 
 
 def test_a_link_to_a_file_elsewhere_stays_one(tmp_path: Path) -> None:

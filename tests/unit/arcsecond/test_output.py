@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from arcsecond.cli import output
+from arcsecond.config import Secret
 
 if TYPE_CHECKING:
     import pytest
@@ -65,3 +67,45 @@ def test_an_error_is_one_line_and_its_hint_another(capsys: pytest.CaptureFixture
     output.error("two\nlines", "a hint")
 
     assert capsys.readouterr().err == "Error: two\\nlines\nHint: a hint\n"
+
+
+def test_later_rows_keep_the_widths_of_the_first_and_their_identifier(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table = output.Table(("ID", "NAME", "FILES"), right=[2], width=20)
+    table.add([("1", "M31", 5)])
+    table.add([("a-long-identifier", "a long name", 123)])
+
+    assert capsys.readouterr().out.splitlines() == [
+        "ID  NAME  FILES",
+        "1   M31       5",
+        "a-long-identifier  a l…    123",
+    ]
+
+
+def test_a_list_is_written_item_by_item(capsys: pytest.CaptureFixture[str]) -> None:
+    items = [{"a": "line\nline"}, 5, []]
+
+    output.as_json_list(iter(items))
+    text = capsys.readouterr().out
+    output.as_json(items)
+
+    assert text == capsys.readouterr().out
+    assert json.loads(text) == items
+
+
+def test_a_key_is_in_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    output.hide(Secret("a-key-that-stays-put"), None, Secret("short"))
+
+    output.say("it is a-key-that-stays-put")
+    output.note("short words of a-key-that-stays-put")
+    output.as_json_list(["a-key-that-stays-put"])
+
+    out, err = capsys.readouterr()
+    assert out == 'it is …\n[\n  "…"\n]\n'
+    assert err == "short words of …\n"
+
+
+def test_a_byte_that_is_no_text_is_shown_as_its_number() -> None:
+    assert output.printable("bad\udcff.fits") == r"bad\xff.fits"
+    assert output.printable("half \ud800") == r"half \ud800"
