@@ -7,6 +7,7 @@ know is in doubt afterwards: asked for, not sent again.
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -83,7 +84,8 @@ def inspect(
         return Inspection(knows_less=True)
     found = _look_for_log(file) if was_killed else Inspection()
     if found.knows_less:
-        suspect(file)
+        with suppress(OSError):  # a disk that takes no mark takes no queue either: opening says so
+            suspect(file)
     return found
 
 

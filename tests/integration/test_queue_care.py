@@ -534,6 +534,13 @@ def test_a_start_that_fails_after_a_restore_leaves_the_doubts_to_the_next_one(
     assert not inspect(file, backups, NOW).knows_less
 
 
+def test_a_disk_that_takes_no_mark_is_no_reason_to_doubt_nothing(file: Path, backups: Path) -> None:
+    queue_with(file, 3)
+    file.with_name("oort.db.suspect").symlink_to(file.parent / "nowhere" / "mark")
+
+    assert inspect(file, backups, NOW, was_killed=True).knows_less
+
+
 def test_a_start_that_fails_after_the_log_was_lost_leaves_the_doubts_to_the_next_one(
     file: Path, backups: Path
 ) -> None:
