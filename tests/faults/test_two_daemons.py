@@ -162,10 +162,11 @@ def test_lock_file_deleted_under_a_daemon_that_stands_still(
 ) -> None:
     """A daemon that lost its queue to another while it stood still ends as soon as it goes on.
 
-    1. A daemon with a file on its way gets SIGSTOP, and its lock's file is deleted.
-    2. A second daemon starts, and takes the queue over.
-    3. The first gets SIGCONT: it cuts what it has in hand and ends with exit 1, saying why.
-    4. The file is at the server once.
+    1. A daemon with a file on its way gets SIGSTOP, and the file of its home's lock is deleted.
+    2. A second daemon starts, and refuses: the queue has a lock of its own.
+    3. That one's file is deleted too: a second daemon starts, and takes the queue over.
+    4. The first gets SIGCONT: it cuts what it has in hand and ends with exit 1, saying why.
+    5. The file is at the server once.
     """
     folder = tmp_path / "dome"
     files = [make_fits(folder / "large.fits", 3000 * 2880)]
@@ -177,6 +178,9 @@ def test_lock_file_deleted_under_a_daemon_that_stands_still(
     home.signal(signal.SIGSTOP)
     sandbox.remove(slow)
     (home.folder / "oort" / "oort.lock").unlink()
+    _refused(home, home.daemon.pid)
+    (home.folder / "oort" / "oort.lock").unlink(missing_ok=True)
+    (home.folder / "oort" / "oort.db.lock").unlink()
     with _started(home, 1) as (second,):
         wait_until(
             lambda: home.status()["daemon"]["pid"] == second.pid,
