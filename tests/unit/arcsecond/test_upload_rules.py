@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import random
 import threading
 from dataclasses import replace
 
@@ -135,6 +137,34 @@ def test_the_throttle_lets_a_block_go_and_makes_the_next_one_pay_for_it() -> Non
     for _ in range(3):
         throttle.take(2000, stop)
     assert stop.waits == [2.0, 4.0]
+
+
+@pytest.mark.parametrize("senders", [1, 8, 32])
+@pytest.mark.parametrize("rate", [256 * 1024, 1024 * 1024, 20 * 1024 * 1024])
+def test_over_ten_seconds_the_limit_is_kept_within_five_percent(rate: int, senders: int) -> None:
+    """In virtual time: each sender sends a block as soon as it may, then takes the next one."""
+    now_s = 0.0
+
+    class Waited(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            nonlocal waited_s
+            waited_s = timeout or 0.0
+            return False
+
+    throttle = Throttle(rate, monotonic=lambda: now_s)
+    chance = random.Random(5)
+    ready = [(0.0, sender) for sender in range(senders)]
+    sent = 0
+    while True:
+        now_s, sender = heapq.heappop(ready)
+        waited_s = 0.0
+        size = min(chance.choice([20_000, 65_536]), rate // 8)
+        throttle.take(size, Waited())
+        if now_s + waited_s > 10.0:
+            break
+        sent += size
+        heapq.heappush(ready, (now_s + waited_s, sender))
+    assert sent == pytest.approx(10 * rate, rel=0.05)
 
 
 def test_tags_come_as_words_with_commas_or_as_a_list() -> None:

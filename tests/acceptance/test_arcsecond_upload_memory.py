@@ -1,0 +1,79 @@
+"""What `arcsecond upload` needs of memory: not the file's size, and little for each file of many."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from arcsecond.upload.context import UploadContext
+from arcsecond.upload.index import RemoteIndex
+from arcsecond.upload.plan import make_plan
+from arcsecond.upload.walker import walk_folder_and_upload
+from tests.support.client import log_in, write_files
+from tests.support.discarding import Discarding
+
+if TYPE_CHECKING:
+    from tests.support.sandbox import Sandbox
+
+ARCSECOND = str(Path(sys.executable).with_name("arcsecond"))
+MIB = 1024 * 1024
+
+
+def peak_of(*arguments: str) -> int:
+    """Run the command; return the most bytes of memory that it had (getrusage(2): KiB on Linux)."""
+    with subprocess.Popen(
+        [ARCSECOND, "upload", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout is not None
+        shown = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, shown.decode()
+    return usage.ru_maxrss * 1024
+
+
+@pytest.mark.slow
+def test_a_file_larger_than_the_memory_it_gets_is_sent(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A sparse file of 512 MiB, hashed and sent, within a fifth of that."""
+    folder = write_files(tmp_path / "M31", {"large.fits": ""})
+    os.truncate(folder / "large.fits", 512 * MIB)
+    with Discarding(sandbox.url) as server:
+        log_in(sandbox, at=server.url)
+        peak = peak_of(str(folder), "-d", "M31", "-y")
+        assert server.sizes == [512 * MIB]
+    assert peak < 100 * MIB
+
+
+def test_a_file_of_many_costs_a_name(tmp_path: Path) -> None:
+    """The names are kept, to tell doubles and renamed ones; nothing else grows with the folder."""
+    names = [f"night 12/M31_L_{n:05}.fits" for n in range(10_000)]
+    folder = write_files(tmp_path / "M31", dict.fromkeys(names, "x"))
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        plan = make_plan(folder, RemoteIndex(), lambda _: None)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert plan.files == len(names)
+    assert (after - before) / len(names) < 200
+
+
+def test_a_failure_keeps_its_words_and_not_the_blocks_it_was_met_with(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    folder = write_files(tmp_path / "M31", {f"{n}.fits": "x" * n for n in range(1, 5)})
+    sandbox.rule(method="POST", path="/datasets/", status=400)
+    context = UploadContext(log_in(sandbox), dataset_uuid_or_name="M31")
+    report = walk_folder_and_upload(context, folder)
+    assert report.failures
+    for failure in report.failures:
+        assert str(failure.error)
+        assert failure.error.__traceback__ is None
+        assert failure.error.__context__ is None
