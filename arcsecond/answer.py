@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NO_ANSWER = "the server, or a proxy before it, answered with a page"
 """What is said of content that is no JSON."""
-TOO_LARGE = "the server, or a proxy before it, takes no file of this size"
+TOO_LARGE = "the server, or a proxy before it, takes no file of this size: ask whoever runs it"
 """What is said of a 413 that has no words of its own."""
 
 _LONGEST_WORDS = 300

@@ -175,9 +175,9 @@ def answer_error(answer: Answer, subject: str) -> AnswerError:
 
 _HINTS: dict[int, str] = {
     HTTPStatus.UNAUTHORIZED: "The key is not accepted: store another with `arcsecond login`.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Ask whoever runs the server to allow larger files"
-    " (nginx: client_max_body_size).",
-    HTTPStatus.FORBIDDEN: "An upload key may only read and upload; see `arcsecond login --type access`.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Behind nginx the limit is client_max_body_size.",
+    HTTPStatus.FORBIDDEN: "An upload key may only read and upload; see `arcsecond login --type access`."
+    " In a portal it may be the role.",
 }
 
 

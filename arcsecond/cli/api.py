@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,7 @@ def api(words: tuple[str, ...], allow_http: bool) -> None:
     match verb, rest:
         case "", []:
             _show_all(config.list_apis())
+            _tell_of_the_environment()
         case "", [name]:
             _show(_known(config.list_apis(), name))
         case "" | "add", [name, url]:
@@ -78,6 +80,7 @@ def api(words: tuple[str, ...], allow_http: bool) -> None:
         case "use", [name]:
             used = config.use_api(name)
             _done(used, f"{used.name} ({used.url}) is used from now on.")
+            _tell_of_the_environment()
         case "remove", [name]:
             removed = _known(config.list_apis(), name)
             config.remove_api(name)
@@ -86,6 +89,12 @@ def api(words: tuple[str, ...], allow_http: bool) -> None:
             raise click.UsageError(
                 "Say one of: NAME, NAME URL, add NAME URL, use NAME, remove NAME."
             )
+
+
+def _tell_of_the_environment() -> None:
+    """Say that what is chosen is not what is used here."""
+    if name := os.environ.get("ARCSECOND_API", "").strip():
+        output.note(output.printable(f"In this shell ARCSECOND_API chooses {name}."))
 
 
 def _known(apis: list[Api], name: str) -> Api:

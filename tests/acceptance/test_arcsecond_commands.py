@@ -268,6 +268,9 @@ def test_the_environment_chooses_the_server(
     assert arcsecond("telescopes") == 1
     assert "dead" in arcsecond.err
     assert arcsecond("telescopes", "--api", "box") == 0
+    for arguments in (("api",), ("api", "use", "box")):
+        assert arcsecond(*arguments) == 0
+        assert arcsecond.err == "In this shell ARCSECOND_API chooses dead.\n"
     assert logged_in.username
 
 

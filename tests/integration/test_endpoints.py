@@ -199,7 +199,7 @@ def test_a_captive_portal_deletes_nothing(script: Script, api: ArcsecondAPI) -> 
         (403, {"detail": "Not allowed."}, "datasets: Not allowed.", "upload key"),
         (404, {"detail": "Not found."}, "datasets: Not found.", ""),
         (404, b"<h1>x</h1>", "datasets: 404 Not Found: the server, or a proxy", "API address"),
-        (413, b"<h1>x</h1>", "datasets: 413 ", "whoever runs the server"),
+        (413, b"<h1>x</h1>", "datasets: 413 ", "client_max_body_size"),
         (503, b"<h1>x</h1>", "datasets: 503 Service Unavailable", "try again later"),
     ],
 )

@@ -84,7 +84,9 @@ def test_too_large_is_explained() -> None:
     words = answer(413, HTML, {"Content-Type": "text/html"}).words()
 
     assert words.startswith("413 Request Entity Too Large")
-    assert words.endswith(": the server, or a proxy before it, takes no file of this size")
+    assert words.endswith(
+        ": the server, or a proxy before it, takes no file of this size: ask whoever runs it"
+    )
 
 
 def test_a_server_that_says_itself_what_is_too_large_is_quoted() -> None:
