@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -166,6 +167,27 @@ def test_a_damaged_config_is_one_line_with_its_place() -> None:
         assert error.startswith(f"Error: {config_file()}, line 3: ")
         assert remedy.startswith("Hint: Mend that line")
         assert "the-key-itself" not in run(command, "--debug", environment={}).stderr
+
+
+def test_a_disk_that_takes_no_more_leaves_the_stored_key(sandbox: Sandbox) -> None:
+    """Files may have 16 bytes: the key is accepted by the server and cannot be stored."""
+    register(sandbox.url, sandbox)
+    before = config_file().read_bytes()
+
+    done = subprocess.run(
+        [ARCSECOND, "login", "-u", sandbox.username, "--upload_key", "-"],
+        input=sandbox.upload_key,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr == f"Error: {config_file()} cannot be written: File too large\n"
+    assert config_file().read_bytes() == before
+    assert [path.name for path in config_file().parent.iterdir()] == ["config.ini"]
 
 
 def test_a_config_that_others_may_read_is_mended_with_a_warning_each(sandbox: Sandbox) -> None:

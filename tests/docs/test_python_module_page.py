@@ -21,7 +21,7 @@ def test_every_piece_of_code_on_the_page_runs(sandbox: Sandbox, tmp_path: Path) 
     log_in(sandbox)
     folder = write_files(tmp_path / "data", {"a.fits": "aaa", "sub/b.fits": "bb"})
     pieces = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(pieces) == 4
+    assert len(pieces) == 5
     code = "\n".join(pieces).replace("/folder/path", str(folder))
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
