@@ -5,6 +5,10 @@ JOBS   ?= 5
 VENV   := .venv
 BIN    := $(VENV)/bin
 
+# Keep the bytecode, as an installed program's is kept: to compile `oort` anew costs each of its
+# processes as much as all else that it does at its start, and the tests start thousands.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test quick test-all campaign soak compat check format bench docs clean
 
