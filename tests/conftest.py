@@ -98,7 +98,7 @@ def home(tmp_path: Path, sandbox: Sandbox) -> Iterator[Home]:
     Whatever the test did, in the end the key is in config.ini alone, and no command has told it.
     """
     with Home(tmp_path / "observatory") as made:
-        made.log_in(sandbox)
+        made.know(sandbox)
         made.configure()
         yield made
     strays = made.strays_of_the_key()

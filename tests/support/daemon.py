@@ -21,8 +21,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import pytest
 import tomlkit
 
+from arcsecond.config import KeyType, Secret, add_api, store_key
 from tests.support.queue_file import note_of, uploads_of
 from tests.support.wait import wait_until
 
@@ -95,6 +97,19 @@ class Home:
     def json(self, *words: str | os.PathLike[str] | bytes) -> Any:
         """Run an `oort` command with `--json`; return the document."""
         return json.loads(self.oort(*words, "--json"))
+
+    def know(self, sandbox: Sandbox, *, api: str = "sandbox") -> None:
+        """Have a config.ini as after `arcsecond login`, without a process of its own: see `configure`."""
+        self._logged_in_at.append(sandbox)
+        with pytest.MonkeyPatch.context() as context:
+            context.setenv("ARCSECOND_CONFIG_DIR", self.environment["ARCSECOND_CONFIG_DIR"])
+            add_api(api, sandbox.url)
+            store_key(
+                api,
+                username=sandbox.username,
+                key_type=KeyType.UPLOAD,
+                key=Secret(sandbox.upload_key),
+            )
 
     def log_in(self, sandbox: Sandbox, *, api: str = "sandbox", url: str | None = None) -> None:
         """Register the sandbox (or what stands before it) as a server and store its upload key."""
