@@ -66,6 +66,7 @@ def test_killed_during_the_first_start(home: Home, sandbox: Sandbox, tmp_path: P
     assert len(sandbox.uploads()) == 1
 
 
+@pytest.mark.nightly
 def test_two_first_starts_at_once(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """Of two daemons started at the same moment one runs; the other says so in a line, exit 1.
 

@@ -241,6 +241,7 @@ def _safe_in(queue: Path) -> int:
     return sum(row.is_safe for row in rows_of(queue))
 
 
+@pytest.mark.nightly
 def test_queue_and_its_copies_spoiled(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """Where the newest copy is spoiled too, the one before is used.
 

@@ -80,6 +80,7 @@ def test_what_was_sent_or_shown_outlives_a_power_cut(
     assert moments > 100  # else the record was not understood
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_log_of_the_queue_cut_anywhere(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """Whatever is missing at the end of the queue's log, the queue opens, and no file is there twice.

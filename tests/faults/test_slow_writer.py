@@ -114,6 +114,7 @@ def test_header_written_right_after_the_close(home: Home, sandbox: Sandbox, tmp_
     assert len(sandbox.uploads()) == 1
 
 
+@pytest.mark.nightly
 @pytest.mark.linux
 def test_header_written_two_seconds_after_the_close(
     home: Home, sandbox: Sandbox, tmp_path: Path

@@ -138,6 +138,7 @@ def test_state_folder_of_somebody_else(home: Home, tmp_path: Path) -> None:
         assert len(refused.stderr.splitlines()) <= 2
 
 
+@pytest.mark.nightly
 def test_wrong_modes_are_mended(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """What others could read is for its owner alone again when the daemon has started.
 
