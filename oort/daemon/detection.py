@@ -35,6 +35,8 @@ _ACCOUNTS: Final = "accounts"
 _FOLDERS: Final = "folders"
 """The note that remembers of each watch's folder, as it is written, where it really lies."""
 
+STOOD_STILL_S: Final = 10.0
+"""Who comes so long after the last look, at one a second, stood still himself, and everybody with him."""
 STOP_S: Final = 2.0
 """So long a stop waits for intakes: a thread in a dead disk's hands is left behind."""
 
@@ -80,6 +82,7 @@ class Detection:
         self._running: dict[str, _Running] = {}
         self._questions: dict[str, str] = {}
         self._stopping = False
+        self._listened_at = clock.monotonic()
         self.silent: frozenset[str] = frozenset()
         """The watches whose disk does not answer, as of the last `listen`: each ask would hang."""
         self._real: dict[str, bytes] = {}
@@ -277,6 +280,9 @@ class Detection:
 
     def listen(self) -> None:
         """Find out which watches hang in their disk's hands; about once a second."""
+        before, self._listened_at = self._listened_at, self._clock.monotonic()
+        if self._listened_at - before > STOOD_STILL_S:
+            return  # the process was stopped: no thread could note that its disk answers
         with self._lock:
             running = dict(self._running)
         silent = frozenset(name for name, one in running.items() if one.intake.is_silent)
@@ -322,7 +328,7 @@ class Detection:
         if running is None:
             return {"state": "held", "reason": question} if question else {}
         news = running.intake.news
-        is_silent = running.intake.is_silent
+        is_silent = watch in self.silent
         return {
             "state": "missing" if is_silent else news.state,
             "reason": _SILENT.format(path=running.watch.path) if is_silent else news.reason,

@@ -18,6 +18,7 @@ from oort.policy.version import FileVersion, RelPath
 from oort.settings import Settings
 from oort.values import Watch
 from tests.support import mounted
+from tests.support.fakes import FakeClock
 from tests.support.rows import all_rows, claim, end, settle
 from tests.support.wait import wait_until
 
@@ -38,10 +39,12 @@ def dome(tmp_path: Path) -> Path:
     return folder
 
 
-def detection_of(opened: OpenQueue, folder: Path) -> Detection:
+def detection_of(
+    opened: OpenQueue, folder: Path, clock: SystemClock | FakeClock | None = None
+) -> Detection:
     return Detection(
         opened.queue,
-        SystemClock(),
+        clock or SystemClock(),
         Locations(folder / "config", folder / "state"),
         on_news=lambda: None,
         settings=Settings(),
@@ -189,3 +192,21 @@ def test_a_share_that_does_not_answer_lies_where_it_lay(
         finally:
             share.go_on()
         assert anew.stop()
+
+
+def test_a_process_that_was_stopped_calls_no_disk_silent(
+    opened: OpenQueue, tmp_path: Path, dome: Path
+) -> None:
+    clock = FakeClock()
+    detection = detection_of(opened, tmp_path, clock)
+    detection.apply(Settings(watches=(Watch("dome", dome, polling=True),)))
+    wait_until(lambda: detection.told("dome")["last_scan_at"] is not None, timeout_s=60)
+    detection.listen()
+
+    clock.advance(60)  # the intake rests, and could not note anything since
+    detection.listen()
+
+    assert detection.silent == frozenset()
+    assert detection.told("dome")["state"] == "polling"
+    detection.begin_stop()
+    assert detection.stop()
