@@ -125,6 +125,7 @@ def test_inner_watch_waits_for_what_the_outer_may_have_stored(
     sandbox.rule(method="POST", path="/datafiles/", drop=True, when="after", times=1)
     sandbox.rule(method="GET", path="/datafiles/", status=503)
     file = make_fits(inner / "a.fits", salt=1)
+    home.configure({"max_attempts": "1000"})
     home.watch(outer, "-d", "outer data")
     home.start()
     wait_until(lambda: len(sandbox.uploads()) == 1, timeout_s=60, what=home.told)
