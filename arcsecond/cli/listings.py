@@ -24,6 +24,8 @@ class Column:
     title: str = ""
     shown: Callable[[Any], object] = _as_it_is
     right: bool = False
+    whole: bool = False
+    """Gives way last where a line is too narrow: half a time is none."""
     wide: bool = False
     """Shown only where a line has room for it, or where nobody has to read it."""
 
@@ -67,9 +69,9 @@ def _seconds(value: Any) -> object:
 
 NAME = Column("name", shown=_by_name)
 SIZE = Column("size", shown=_bytes, right=True)
-START = Column("start", "START (UTC)", shown=_moment)
+START = Column("start", "START (UTC)", shown=_moment, whole=True)
 DURATION = Column("duration", shown=_seconds, right=True)
-CHANGED = Column("last_update", "CHANGED (UTC)", shown=_moment, wide=True)
+CHANGED = Column("last_update", "CHANGED (UTC)", shown=_moment, wide=True, whole=True)
 TELESCOPE = Column("telescope", shown=_by_name)
 
 LISTINGS = {
@@ -94,7 +96,7 @@ LISTINGS = {
         ("pk", "id"),
         needs_portal=True,
     ),
-    "nightlogs": Listing("night logs", (Column("date"), TELESCOPE)),
+    "nightlogs": Listing("night logs", (Column("date", whole=True), TELESCOPE)),
     "observations": Listing(
         "observations", (Column("target_name", "TARGET"), NAME, START, DURATION)
     ),
@@ -125,6 +127,7 @@ def show_pages(
             table = output.Table(
                 [listing.identifiers[0].upper(), *(_title(column) for column in columns)],
                 right=[number for number, c in enumerate(columns, 1) if c.right],
+                whole=[number for number, c in enumerate(columns, 1) if c.whole],
             )
         table.add(
             (_identifier_of(listing, one), *(_shown(column, one) for column in columns))
@@ -134,12 +137,13 @@ def show_pages(
         output.note(f"There are no {listing.words}{' for this filter' if filtered else ''}.")
 
 
-def with_volumes(listing: Listing, one: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an object with its numbers of bytes also as people read them."""
+def for_people(listing: Listing, one: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object with its identifier first, and numbers of bytes also as people read them."""
     volumes = {column.field for column in listing.columns if column.shown is _bytes}
+    identifiers = {name: one[name] for name in listing.identifiers if name in one}
     return {
         name: f"{value} ({_bytes(value)})" if name in volumes and isinstance(value, int) else value
-        for name, value in one.items()
+        for name, value in (identifiers | dict(one)).items()
     }
 
 

@@ -98,14 +98,21 @@ class Table:
 
     On a terminal (or with COLUMNS set) the others are shortened so that a row fits a line. The
     widths are settled by the first rows that are added: later ones are printed as they come.
-    `right` are the columns of numbers.
+    `right` are the columns of numbers, `whole` those that say nothing when they are cut: both give
+    way last.
     """
 
     def __init__(
-        self, titles: Sequence[str], *, right: Collection[int] = (), width: int | None = None
+        self,
+        titles: Sequence[str],
+        *,
+        right: Collection[int] = (),
+        whole: Collection[int] = (),
+        width: int | None = None,
     ) -> None:
         self._titles = list(titles)
         self._right = right
+        self._whole = {*right, *whole}
         self._width = line_width() if width is None else width
         self._widths: list[int] | None = None
 
@@ -115,7 +122,11 @@ class Table:
         if self._widths is None:
             columns = zip(self._titles, *lines, strict=True)
             widths = [max(map(_width, column)) for column in columns]
-            self._widths = widths if self._width is None else _fitted(widths, self._width)
+            if self._width is not None:
+                texts = [n for n in range(1, len(widths)) if n not in self._whole]
+                widths = _fitted(widths, self._width, texts)
+                widths = _fitted(widths, self._width, range(1, len(widths)))
+            self._widths = widths
             lines.insert(0, self._titles)
         for line in lines:
             say(_GAP.join(self._cells(line, self._widths)).rstrip())
@@ -201,11 +212,11 @@ def _cell(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _fitted(widths: list[int], width: int) -> list[int]:
-    """Return the widths for one line, taken from the widest columns but the first."""
+def _fitted(widths: list[int], width: int, from_columns: Collection[int]) -> list[int]:
+    """Return the widths for one line, taken from the widest of these columns."""
     fitted = list(widths)
-    while len(fitted) > 1 and sum(fitted) + len(_GAP) * (len(fitted) - 1) > width:
-        widest = max(range(1, len(fitted)), key=fitted.__getitem__)
+    while from_columns and sum(fitted) + len(_GAP) * (len(fitted) - 1) > width:
+        widest = max(from_columns, key=fitted.__getitem__)
         if fitted[widest] <= _SHORTEST_CELL:
             break
         fitted[widest] -= 1

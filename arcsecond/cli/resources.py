@@ -11,7 +11,7 @@ import click
 
 from arcsecond.cli import output
 from arcsecond.cli.groups import Group
-from arcsecond.cli.listings import LISTINGS, Listing, show_pages, with_volumes
+from arcsecond.cli.listings import LISTINGS, Listing, for_people, show_pages
 from arcsecond.cli.options import (
     api_option,
     asked,
@@ -243,7 +243,7 @@ def _show_one(name: str, found: Mapping[str, Any]) -> None:
     if asked().as_json:
         output.as_json(found)
     elif found:
-        output.record(with_volumes(LISTINGS[name], found))
+        output.record(for_people(LISTINGS[name], found))
     else:
         output.say("Done; the server did not show the object.")
 

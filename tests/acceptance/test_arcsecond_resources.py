@@ -296,6 +296,24 @@ def test_an_object_has_its_volume_in_both_ways(logged_in: Sandbox, arcsecond: Co
     assert "data_files_count   1\n" in arcsecond.out
 
 
+def test_a_night_log_is_shown_with_its_identifier_first(
+    logged_in: Sandbox, arcsecond: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    log = arcsecond.json("nightlogs", "create", "date=2026-11-23")
+    assert isinstance(log, dict)
+    arcsecond(
+        *("observations", "create", f"night_log={log['uuid']}", "name=a rather long name of it"),
+        *("target_name=NGC 7000", "start=2026-11-23T20:01:00Z", "duration:=3600"),
+    )
+
+    assert arcsecond("nightlogs", "read", log["uuid"]) == 0
+    assert arcsecond.out.split()[:2] == ["uuid", log["uuid"]]
+    assert arcsecond("observations") == 0
+    assert "2026-11-23 20:01    3600 s" in arcsecond.out
+    assert logged_in.username
+
+
 def test_an_empty_listing_says_so(logged_in: Sandbox, arcsecond: Command) -> None:
     assert arcsecond("nightlogs") == 0
     assert (arcsecond.out, arcsecond.err) == ("", "There are no night logs.\n")

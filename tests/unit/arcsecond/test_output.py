@@ -83,6 +83,20 @@ def test_later_rows_keep_the_widths_of_the_first_and_their_identifier(
     ]
 
 
+def test_text_gives_way_before_numbers_and_times(capsys: pytest.CaptureFixture[str]) -> None:
+    table = output.Table(("ID", "NAME", "START", "SIZE"), right=[3], whole=[2], width=36)
+    table.add([("1", "a rather long name", "2026-11-23 20:01", "12 KB")])
+    table = output.Table(("ID", "START"), whole=[1], width=14)
+    table.add([("1", "2026-11-23 20:01")])
+
+    assert capsys.readouterr().out.splitlines() == [
+        "ID  NAME     START              SIZE",
+        "1   a rath…  2026-11-23 20:01  12 KB",
+        "ID  START",
+        "1   2026-11-2…",
+    ]
+
+
 def test_a_list_is_written_item_by_item(capsys: pytest.CaptureFixture[str]) -> None:
     items = [{"a": "line\nline"}, 5, []]
 
