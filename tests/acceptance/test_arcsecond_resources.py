@@ -315,13 +315,13 @@ def test_a_night_log_is_shown_with_its_identifier_first(
 
 
 def test_an_empty_listing_says_so(logged_in: Sandbox, arcsecond: Command) -> None:
-    assert arcsecond("nightlogs") == 0
-    assert (arcsecond.out, arcsecond.err) == ("", "There are no night logs.\n")
+    assert arcsecond("datapackages") == 0
+    assert (arcsecond.out, arcsecond.err) == ("", "There are no data packages.\n")
 
-    assert arcsecond("nightlogs", "--filter", "date=2026-11-23") == 0
-    assert arcsecond.err == "There are no night logs for this filter.\n"
+    assert arcsecond("datapackages", "--filter", "name=a") == 0
+    assert arcsecond.err == "There are no data packages for this filter.\n"
 
-    assert arcsecond.json("nightlogs") == []
+    assert arcsecond.json("datapackages") == []
     assert logged_in.username
 
 
