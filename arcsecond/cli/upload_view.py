@@ -119,7 +119,10 @@ def _show_failures(failures: Sequence[Failure]) -> None:
         output.say(output.printable(f"  {failure.path}: {_reason(failure)}"))
     if len(failures) <= MANY_LINES:
         return
-    reasons = Counter(map(_reason, failures))
+    reasons = Counter(
+        str(failure.error) if failure.substatus is Substatus.ERROR else failure.substatus.value
+        for failure in failures  # a conflict's own words name a file, and each is another one
+    )
     output.say(f"{files(len(failures))} failed:")
     for reason, count in reasons.most_common(MOST_REASONS):
         output.say(output.printable(f"  {files(count)}: {reason}"))

@@ -178,6 +178,22 @@ def test_two_files_of_one_name_are_told_with_the_reason(account: Sandbox, folder
     assert stored(account)["b.fits"] == 1
 
 
+def test_many_failures_are_all_listed_and_then_counted_by_reason(
+    account: Sandbox, tmp_path: Path
+) -> None:
+    twice = {f"{side}/{n:02}.fits": side for side in "LR" for n in range(25)}
+    folder = write_files(tmp_path / "M31", {**twice, "bad.fits": "x"})
+    account.rule(**UPLOADS, file="bad.fits", status=400, body={"file": ["This is no FITS file."]})
+    done = upload(folder, "-d", "M31", "-y")
+    assert done.returncode == 1
+    assert sum(": name conflict: another file" in line for line in done.stdout.splitlines()) == 25
+    *_, words, most, other = done.stdout.splitlines()
+    assert words == "26 files failed:"
+    assert most == "  25 files: name conflict"
+    assert other.startswith("  1 file: ")
+    assert "This is no FITS file." in other
+
+
 def test_a_failed_file_is_listed_with_the_servers_words(account: Sandbox, folder: Path) -> None:
     account.rule(**UPLOADS, file="b.fits", status=400, body={"file": ["This is no FITS file."]})
     done = upload(folder, "-d", "M31", "-y")
