@@ -67,7 +67,7 @@ IN_USE: Final = 0.75
 _Course: TypeAlias = "Generator[Measure, Sample, None]"
 
 
-class Outcome(Enum):
+class Tried(Enum):
     """What came of one attempt, as far as the number of uploads goes."""
 
     DONE = "the server has it"
@@ -100,15 +100,15 @@ class Concurrency:
         self._window = Window(quick(self.count), now_s)
         self._start(self._climb())
 
-    def note(self, size: int, seconds: float, outcome: Outcome) -> None:
+    def note(self, size: int, seconds: float, outcome: Tried) -> None:
         """Take note of an attempt that ended: the file's bytes, and how long it took."""
-        if outcome is Outcome.LOST:
+        if outcome is Tried.LOST:
             self._lost_in_a_row += 1
             return
         self._lost_in_a_row = 0
         if not self._window.is_warming:  # else it may be the answer to a larger number
-            self._answers.append(outcome is Outcome.OVERLOADED)
-        if outcome is Outcome.DONE:
+            self._answers.append(outcome is Tried.OVERLOADED)
+        if outcome is Tried.DONE:
             self._files += 1
             self._sizes.add(size, seconds)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, BinaryIO
 
-from arcsecond.concurrency import Outcome
+from arcsecond.concurrency import Tried
 from arcsecond.endpoint import answer_error
 from arcsecond.errors import (
     ArcsecondError,
@@ -104,17 +104,17 @@ Step = Stored | NameTaken | SizeDiffers | TagRefused | Refused | Again
 _TOO_MUCH = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
-def outcome_of(step: Step) -> Outcome:
+def outcome_of(step: Step) -> Tried:
     """Return what a step says about the number of uploads at a time."""
     match step:
         case Stored():
-            return Outcome.DONE
+            return Tried.DONE
         case Again(error=NotReachedError() | BrokenError()):
-            return Outcome.LOST
+            return Tried.LOST
         case Again(error=error) if error.status in _TOO_MUCH:
-            return Outcome.OVERLOADED
+            return Tried.OVERLOADED
         case _:
-            return Outcome.OTHER
+            return Tried.OTHER
 
 
 def post(

@@ -35,7 +35,7 @@ from arcsecond.upload.result import Result, Trouble, already_synced, conflict, d
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
-    from arcsecond.concurrency import Outcome
+    from arcsecond.concurrency import Tried
     from arcsecond.multipart import MultipartBody
     from arcsecond.transport import Transport
     from arcsecond.upload.attempt import Step
@@ -73,7 +73,7 @@ class Carrier:
         tags: tuple[str, ...] | None = None,
         is_raw: bool | None = None,
         on_block: Callable[[int], None] | None = None,
-        on_try: Callable[[int, float, Outcome], None] | None = None,
+        on_try: Callable[[int, float, Tried], None] | None = None,
     ) -> None:
         self._context = context
         self._index = index

@@ -15,7 +15,7 @@ from arcsecond.concurrency import Concurrency
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from arcsecond.concurrency import Outcome
+    from arcsecond.concurrency import Tried
     from arcsecond.upload.carrier import Carrier
     from arcsecond.upload.local import LocalFile
 
@@ -37,7 +37,7 @@ class Crew:
 
     def __init__(
         self,
-        hire: Callable[[Callable[[int, float, Outcome], None]], Carrier],
+        hire: Callable[[Callable[[int, float, Tried], None]], Carrier],
         workers: int | None,
         *,
         most: int,
@@ -155,7 +155,7 @@ class Crew:
         if len(self._free) == len(self._carriers):
             self._ended.set()
 
-    def _note(self, size: int, seconds: float, outcome: Outcome) -> None:
+    def _note(self, size: int, seconds: float, outcome: Tried) -> None:
         if self._following is not None:
             with self._lock:
                 self._following.note(size, seconds, outcome)

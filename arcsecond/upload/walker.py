@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
 
-    from arcsecond.concurrency import Outcome
+    from arcsecond.concurrency import Tried
     from arcsecond.transport import Transport
     from arcsecond.upload.context import UploadContext
     from arcsecond.upload.crew import Item
@@ -180,7 +180,7 @@ class FolderUpload:
             sum(carrier.bytes_moved for carrier in carriers),
         )
 
-    def _hire(self, on_try: Callable[[int, float, Outcome], None]) -> Carrier:
+    def _hire(self, on_try: Callable[[int, float, Tried], None]) -> Carrier:
         transport = self._context.connect()
         self._transports.append(transport)
         return Carrier(

@@ -23,6 +23,7 @@ from oort.clock import SystemClock
 from oort.daemon import control
 from oort.daemon.accounts import Accounts
 from oort.daemon.bulletin import Bulletin
+from oort.daemon.concurrency import NumberOfWorkers
 from oort.daemon.desk import Common, Desk
 from oort.daemon.detection import Detection
 from oort.daemon.dispatcher import Dispatcher
@@ -188,8 +189,9 @@ class Daemon:
         )
         desk = self._desk = Desk(settings, common)
         self._workers = Workers(
-            desk, store, self._gate, clock, self._stopping_workers, on_free=self._wake
+            desk, store, self._gate, clock, self._stopping_workers, on_free=self._worker_free
         )
+        self._number = NumberOfWorkers(self._workers, self._traffic, clock)
         self._following = Following(
             settings,
             self._locations,
@@ -200,6 +202,7 @@ class Daemon:
             throttle=self._throttle,
             desk=desk,
             workers=self._workers,
+            number=self._number,
             detection=self._detection,
             warnings=self._warnings,
             wake=self._wake,
@@ -363,6 +366,10 @@ class Daemon:
         silent = self._detection.silent
         return [watch for watch in self._following.enabled() if watch.name not in silent]
 
+    def _worker_free(self) -> None:
+        self._number.follow()
+        self._wake()
+
     def _wake(self) -> None:
         self._dispatcher.wake()
 
@@ -387,6 +394,7 @@ class Daemon:
         self._opened.look()
         self._detection.listen()
         self._workers.replace_stuck(self._detection.silent)
+        self._number.follow()
         if self._disk.look():
             log.warning("disk.changed", text=self._disk.warning or "there is space again")
             self._wake()

@@ -1,4 +1,4 @@
-"""The dispatcher: takes control files, claims in batches, hands out, adapts the number of workers.
+"""The dispatcher: takes control files, claims in batches, hands out.
 
 It waits on a monotonic event and is woken as soon as there is something to do; a step of the wall
 clock cannot stop it.

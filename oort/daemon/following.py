@@ -6,7 +6,7 @@ mended (design.md §3, "Where things are kept").
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from oort.clock import Clock
     from oort.daemon.accounts import Accounts
+    from oort.daemon.concurrency import NumberOfWorkers
     from oort.daemon.desk import Desk
     from oort.daemon.detection import Detection
     from oort.daemon.gate import Gate
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from oort.values import Watch
 
 log = structlog.get_logger("oort.config")
-
-AUTO_WORKERS: Final = 4
-"""What `workers = "auto"` begins with."""
 
 
 class Following:
@@ -56,6 +54,7 @@ class Following:
         throttle: TokenBucket,
         desk: Desk,
         workers: Workers,
+        number: NumberOfWorkers,
         detection: Detection,
         warnings: Warnings,
         wake: Callable[[], None],
@@ -69,6 +68,7 @@ class Following:
         self._throttle = throttle
         self._desk = desk
         self._workers = workers
+        self._number = number
         self._detection = detection
         self._warnings = warnings
         self._wake = wake
@@ -90,7 +90,7 @@ class Following:
         self._gate.max_s = self.settings.link_retry_max_s
         self._accounts.read(self.settings.watches)
         self.set_rate()
-        self._workers.resize(self._worker_count())
+        self._number.set(self.settings.workers)
         self._detection.apply(self.settings)
 
     def look(self) -> None:
@@ -131,10 +131,6 @@ class Following:
         local = self._clock.now().astimezone().time()
         self._throttle.set_rate(bandwidth.parse(self.settings.bwlimit).rate_at(local))
 
-    def _worker_count(self) -> int:
-        wanted = self.settings.workers
-        return wanted if isinstance(wanted, int) else AUTO_WORKERS
-
     def _config_changed(self, content: bytes | None) -> None:
         file = self._locations.config_file
         if content is None and file.exists():  # its watches are not gone because of that
@@ -165,7 +161,7 @@ class Following:
             logging_setup.configure(settings, self._locations.logs_folder)
         self._gate.max_s = settings.link_retry_max_s
         self._workers.key_epoch += 1
-        self._workers.resize(self._worker_count())
+        self._number.set(self.settings.workers)
         self.set_rate()
         self._follow_watches(before, settings)
         self._is_behind = False

@@ -107,6 +107,8 @@ class Workers:
         self._last_took_s = 0.0
         self._rng = random.Random()  # noqa: S311  # jitter, no secret
         self.stopping = stopping
+        self.on_attempt: Callable[[int, float, Outcome], None] | None = None
+        """Is told of each attempt: the file's bytes, the seconds it took, and what came of it."""
         self.key_epoch = 0
         """Grows when a key or a server's address changed: kept connections are thrown away."""
 
@@ -115,6 +117,8 @@ class Workers:
     def resize(self, count: int) -> None:
         """Have `count` threads from now on; those too many end when they are free."""
         with self._lock:
+            if count and self.stopping.is_set():
+                return  # the end has counted them
             more = count - self._wanted
             self._wanted = count
             for _ in range(max(0, more)):
@@ -258,7 +262,9 @@ class Workers:
             waited_s=(self._clock.now() - upload.created_at).total_seconds(),
         )
         decision = decide(learnt.outcome, facts, self._desk.limits(), self._rng)
-        self._last_took_s = self._clock.monotonic() - began
+        self._last_took_s = took_s = self._clock.monotonic() - began
+        if self.on_attempt is not None:
+            self.on_attempt(upload.size, took_s, carried.outcome)
         self._finish(upload, progress, learnt.outcome, decision)
 
     def _attempt(

@@ -8,11 +8,14 @@
     reading.py    the server's JSON as frozen values, read leniently
     replies.py    what comes back as a value
     client.py     `Remote`: one server as one worker thread sees it
+    (arcsecond.concurrency: how many uploads at a time are worth it, passed on as it is)
     checking.py   what `oort watch` asks before it adds a watch
 
 Nothing of requests is known here, and no file of the user is opened.
 """
 
+from arcsecond.concurrency import Concurrency as Concurrency
+from arcsecond.concurrency import Tried as Tried
 from oort.remote.account import Account as Account
 from oort.remote.account import account as account
 from oort.remote.account import config_file as config_file

@@ -11,6 +11,7 @@ import pytest
 
 from oort.clock import SystemClock
 from oort.daemon.accounts import Accounts
+from oort.daemon.concurrency import NumberOfWorkers
 from oort.daemon.desk import Common, Desk
 from oort.daemon.detection import Detection
 from oort.daemon.following import Following
@@ -85,6 +86,7 @@ class Followed:
             throttle=throttle,
             desk=self.desk,
             workers=self.workers,
+            number=NumberOfWorkers(self.workers, common.traffic, clock),
             detection=self.detection,
             warnings=self.warnings,
             wake=lambda: None,

@@ -14,7 +14,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
-from arcsecond.concurrency import Concurrency, Outcome
+from arcsecond.concurrency import Concurrency, Tried
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,7 @@ class Number(Protocol):
 
     count: int
 
-    def note(self, size: int, seconds: float, outcome: Outcome) -> None:
+    def note(self, size: int, seconds: float, outcome: Tried) -> None:
         """Take note of an attempt."""
 
     def steer(self, now_s: float, *, moved: int, busy: int, in_hand: int) -> int:
@@ -72,7 +72,7 @@ class Fixed:
     def __init__(self, count: int) -> None:
         self.count = count
 
-    def note(self, size: int, seconds: float, outcome: Outcome) -> None:
+    def note(self, size: int, seconds: float, outcome: Tried) -> None:
         """Make nothing of it."""
 
     def steer(self, now_s: float, *, moved: int, busy: int, in_hand: int) -> int:  # noqa: ARG002
@@ -245,7 +245,7 @@ class Run:
         world = self.world
         is_full = world.refuses_over is not None and self._at_server >= world.refuses_over
         if is_full or self._rng.random() < world.refusal_chance:
-            self._after(0.5 * world.latency_s, lambda: self._answer(worker, Outcome.OVERLOADED))
+            self._after(0.5 * world.latency_s, lambda: self._answer(worker, Tried.OVERLOADED))
         elif world.places is not None and self._at_server >= world.places:
             self._queue.append(lambda: self._work(worker))
         else:
@@ -262,12 +262,12 @@ class Run:
         self._at_server -= 1
         if self._queue:
             self._queue.popleft()()
-        self._answer(worker, Outcome.DONE)
+        self._answer(worker, Tried.DONE)
 
-    def _answer(self, worker: _Worker, outcome: Outcome) -> None:
+    def _answer(self, worker: _Worker, outcome: Tried) -> None:
         took_s = self.now_s - worker.began_s
         self.number.note(worker.size, took_s, outcome)
-        if outcome is Outcome.OVERLOADED:
+        if outcome is Tried.OVERLOADED:
             wait_s = 2**worker.tries * self._rng.uniform(1.0, 1.25)
             worker.tries += 1
             self._after(wait_s, lambda: self._try(worker))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from arcsecond.concurrency import FIRST, LOST_IN_A_ROW, MOST, Concurrency, Outcome
+from arcsecond.concurrency import FIRST, LOST_IN_A_ROW, MOST, Concurrency, Tried
 from arcsecond.workrate import LEAST_OVERHEAD, MOST_OVERHEAD, Sizes
 from tests.support.simulated_link import KB, MB, Run, World, auto, best_fixed, sizes
 
@@ -137,20 +137,20 @@ def test_it_asks_for_no_more_than_it_may(most: int) -> None:
 def test_while_nothing_gets_through_one_is_enough_and_then_it_begins_anew() -> None:
     number = Concurrency(0.0)
     for _ in range(LOST_IN_A_ROW - 1):
-        number.note(20_000, 1.0, Outcome.LOST)
+        number.note(20_000, 1.0, Tried.LOST)
     assert number.steer(1.0, moved=0, busy=4, in_hand=80_000) == FIRST
-    number.note(20_000, 1.0, Outcome.LOST)
+    number.note(20_000, 1.0, Tried.LOST)
     assert number.steer(1.1, moved=0, busy=4, in_hand=80_000) == 1
     assert number.steer(300.0, moved=0, busy=1, in_hand=20_000) == 1
-    number.note(20_000, 0.1, Outcome.DONE)
+    number.note(20_000, 0.1, Tried.DONE)
     assert number.steer(300.1, moved=20_000, busy=1, in_hand=20_000) == FIRST
 
 
 def test_connections_that_break_now_and_then_do_not_count() -> None:
     number = Concurrency(0.0)
     for _ in range(100):
-        number.note(20_000, 1.0, Outcome.LOST)
-        number.note(20_000, 1.0, Outcome.DONE)
+        number.note(20_000, 1.0, Tried.LOST)
+        number.note(20_000, 1.0, Tried.DONE)
     assert number.steer(1.0, moved=2_000_000, busy=4, in_hand=80_000) >= FIRST
 
 

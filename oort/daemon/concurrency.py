@@ -1,0 +1,81 @@
+"""How many workers there are: as config.toml says, or as many as the link and the server are worth.
+
+With `workers = "auto"` what came of each attempt goes to the client's controller
+(`arcsecond/concurrency.py`, which says how it finds the number), and the pool follows it.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from oort.policy.outcome import Broken, NotReached, Outcome, ServerBusy, Stored
+from oort.remote import Concurrency, Tried
+
+if TYPE_CHECKING:
+    from oort.clock import Clock
+    from oort.daemon.workers import Traffic, Workers
+
+log = structlog.get_logger("oort.workers")
+
+LOOK_EVERY_S: Final = 0.1
+_TOO_MUCH: Final = frozenset({429, 503})
+
+
+class NumberOfWorkers:
+    """Sets the number of workers, and has it follow what they get done; from any thread."""
+
+    def __init__(self, workers: Workers, traffic: Traffic, clock: Clock) -> None:
+        self._workers = workers
+        self._traffic = traffic
+        self._clock = clock
+        self._lock = threading.Lock()  # guards everything below
+        self._auto: Concurrency | None = None
+        self._looked_mono = float("-inf")
+        workers.on_attempt = self._note
+
+    def set(self, wanted: int | str) -> None:
+        """Have so many from now on; `auto` begins with a few, or goes on where it is."""
+        with self._lock:
+            if isinstance(wanted, int):
+                self._auto = None
+                self._workers.resize(wanted)
+            elif self._auto is None:
+                self._auto = Concurrency(self._clock.monotonic())
+                self._workers.resize(self._auto.count)
+
+    def follow(self) -> None:
+        """Look whether another number is better by now; cheap, for each free worker and each beat."""
+        with self._lock:
+            now = self._clock.monotonic()
+            if self._auto is None or now - self._looked_mono < LOOK_EVERY_S:
+                return
+            self._looked_mono = now
+            in_hand = [one.upload.size for one in self._workers.in_hand() if not one.is_stuck]
+            before = self._auto.count
+            count = self._auto.steer(
+                now, moved=self._traffic.total, busy=len(in_hand), in_hand=sum(in_hand)
+            )
+            if count != before:
+                self._workers.resize(count)
+                log.debug("workers.number", count=count, before=before)
+
+    def _note(self, size: int, seconds: float, outcome: Outcome) -> None:
+        with self._lock:
+            if self._auto is not None:
+                self._auto.note(size, seconds, meaning_of(outcome))
+
+
+def meaning_of(outcome: Outcome) -> Tried:
+    """Return what an attempt's outcome says about the number of attempts at a time."""
+    match outcome:
+        case Stored():
+            return Tried.DONE
+        case ServerBusy(http_status=status) if status in _TOO_MUCH:
+            return Tried.OVERLOADED
+        case NotReached() | Broken():
+            return Tried.LOST
+        case _:
+            return Tried.OTHER
