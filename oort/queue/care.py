@@ -76,13 +76,14 @@ def inspect(
     if not file.exists():
         return _restore_what_is_gone(file, backups, now)
     was_suspected = _suspicion(file).exists()
-    is_suspect = _is_suspect(file, backups, always_below)
-    if is_suspect and not is_sound(file, thorough=was_suspected):
+    found = _look_for_log(file) if was_killed else Inspection()
+    thorough = was_suspected or found.knows_less
+    is_suspect = thorough or _is_suspect(file, backups, always_below)
+    if is_suspect and not is_sound(file, thorough=thorough):
         aside = _set_aside(file, now)
         return _restore(file, backups, now, f"the queue was damaged and is set aside as {aside}")
     if was_suspected:
         return Inspection(knows_less=True)
-    found = _look_for_log(file) if was_killed else Inspection()
     if found.knows_less:
         with suppress(OSError):  # a disk that takes no mark takes no queue either: opening says so
             suspect(file)
@@ -125,12 +126,14 @@ def _look_for_log(file: Path) -> Inspection:
     """Tell what may be missing from a sound queue that was not closed, which SQLite takes as it is.
 
     Where its index is still there the log was deleted. Where neither is, some reader may have
-    written the log into the file and tidied up; to ask once too often is the cheaper mistake.
+    written the log into the file and tidied up, and one without a byte is most likely that of a
+    start which was killed before it wrote; to ask once too often is the cheaper mistake.
     """
     log, index = (file.with_name(file.name + suffix) for suffix in _BESIDE)
     if not file.exists() or file.stat().st_size == 0 or (log.exists() and log.stat().st_size):
         return Inspection()
-    return Inspection(_LOG_LOST if index.exists() else None, knows_less=True)
+    was_deleted = index.exists() and not log.exists()
+    return Inspection(_LOG_LOST if was_deleted else None, knows_less=True)
 
 
 def _is_used(candidate: Path, file: Path) -> bool:

@@ -25,6 +25,7 @@ from oort.queue.models import ATTEMPTS, TRANSITIONS
 from oort.queue.opening import OpenQueue
 from tests.support.fakes import FakeClock
 from tests.support.holding import holding
+from tests.support.queue_file import write_half_of_the_log
 from tests.support.rows import (
     ROOT,
     STORED,
@@ -548,6 +549,43 @@ def test_a_start_that_fails_after_the_log_was_lost_leaves_the_doubts_to_the_next
     assert inspect(file, backups, NOW, was_killed=True).knows_less
 
     assert inspect(file, backups, NOW).knows_less
+
+
+@pytest.mark.parametrize("left", [(), ("-shm",)])
+def test_a_log_lost_when_half_of_it_was_in_the_file_is_damage(
+    file: Path, backups: Path, left: tuple[str, ...]
+) -> None:
+    queue_with(file, 5)
+    made = make_copy(file, backups, NOW)
+    with holding("queue", file, "5", "later") as process:
+        process.kill()
+        process.wait()
+    write_half_of_the_log(file)
+    for part in {"-wal", "-shm"} - set(left):
+        file.with_name(file.name + part).unlink()
+    assert is_sound(file), "so much is found by the quick check, too"
+
+    found = inspect(file, backups, NOW, was_killed=True, always_below=0)
+
+    assert found.knows_less
+    assert found.warning is not None
+    assert f"the copy {made.name} is used" in found.warning
+    assert waiting(file) == 5
+
+
+def test_a_log_without_a_byte_is_asked_about_and_not_told(file: Path, backups: Path) -> None:
+    queue_with(file, 3)
+    with holding("queue", file, "0") as process:
+        process.kill()
+        process.wait()
+    log = file.with_name("oort.db-wal")
+    os.truncate(log, 0)
+
+    assert inspect(file, backups, NOW, was_killed=True) == Inspection(knows_less=True)
+
+    file.with_name("oort.db.suspect").unlink()
+    log.unlink()
+    assert inspect(file, backups, NOW, was_killed=True).warning is not None
 
 
 @pytest.mark.parametrize("part", ["", "-wal"])

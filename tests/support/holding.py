@@ -40,13 +40,13 @@ def holding(what: str, *arguments: str | os.PathLike[str]) -> Iterator[subproces
         process.communicate()
 
 
-def _hold_queue(file: str, rows: str) -> None:
+def _hold_queue(file: str, rows: str, name: str = "") -> None:
     from oort.clock import SystemClock
     from oort.queue.opening import OpenQueue
     from tests.support.rows import settle, sqlite_at, version
 
     opened = OpenQueue(sqlite_at(Path(file)), host="", clock=SystemClock())
-    settle(opened, *(version(f"{number}.fits") for number in range(int(rows))))
+    settle(opened, *(version(f"{name}{number}.fits") for number in range(int(rows))))
 
 
 def _hold_lock(file: str, role: str) -> None:

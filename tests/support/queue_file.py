@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
+import tempfile
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 SAFE: Final = ("done", "already synced")
+PAGE_BYTES: Final = 4096
 
 
 class FileRow(NamedTuple):
@@ -82,3 +83,25 @@ def tables_of(file: Path) -> set[str]:
 
 def _opened(file: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)
+
+
+def write_half_of_the_log(file: Path) -> None:
+    """Leave a queue as a kill does that comes while SQLite writes the log (-wal) into the file.
+
+    Of the pages that the log tells anew the first half is in the file, the others are not
+    (sqlite.org/wal.html#ckpt: in the order of their numbers). The log stays.
+    """
+    with tempfile.TemporaryDirectory() as aside:
+        whole = Path(aside) / file.name
+        for part in ("", "-wal"):
+            shutil.copy(file.with_name(file.name + part), whole.with_name(whole.name + part))
+        with closing(sqlite3.connect(whole)) as queue:
+            queue.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        after = whole.read_bytes()
+    before = file.read_bytes()
+    places = range(0, len(after), PAGE_BYTES)
+    anew = [at for at in places if after[at : at + PAGE_BYTES] != before[at : at + PAGE_BYTES]]
+    with file.open("r+b") as raw:
+        for at in anew[: len(anew) // 2]:
+            raw.seek(at)
+            raw.write(after[at : at + PAGE_BYTES])
