@@ -1,6 +1,7 @@
 """Bringing the files of a folder into a dataset: what `arcsecond upload` and the Python module do.
 
-    walker.py      `walk_folder_and_upload`: all files of a folder, by a few workers
+    walker.py      `walk_folder_and_upload`: all files of a folder
+    crew.py        its workers: threads, as many as the link and the server are worth
     uploader.py    `FileUploader`: one file
     context.py     `UploadContext`: where the files go, checked
     legacy.py      the names of later releases of the client

@@ -1,4 +1,4 @@
-"""`walk_folder_and_upload`: all files of a folder, in path order, by a few workers."""
+"""`walk_folder_and_upload`: all files of a folder, in path order, by some workers."""
 
 from __future__ import annotations
 

@@ -23,9 +23,10 @@ from arcsecond.upload.local import LocalFile, look_at
 from arcsecond.upload.uploader import FileUploader
 from arcsecond.upload.walker import walk_folder_and_upload
 from tests.support.client import log_in, paths_of, raw_name, stored, write_files
+from tests.support.discarding import Discarding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tests.support.sandbox import Sandbox
 
@@ -366,3 +367,17 @@ def test_an_upload_without_validation_validates_itself(sandbox: Sandbox, folder:
 def test_a_folder_that_is_none_is_refused(context: UploadContext, folder: Path) -> None:
     with pytest.raises(InputError, match="no folder"):
         walk_folder_and_upload(context, folder / "a.fits")
+
+
+@pytest.mark.parametrize(("workers", "at_once"), [(None, range(12, 33)), (3, [3]), (1, [1])])
+def test_as_many_at_a_time_as_it_is_worth_or_as_was_said(
+    sandbox: Sandbox, tmp_path: Path, workers: int | None, at_once: Sequence[int]
+) -> None:
+    """The server answers after 0.1 s: 32 at a time are worth it, of these few files at least 12."""
+    count = 300 if workers is None else 12
+    folder = write_files(tmp_path / "data", {f"{n:03}.fits": f"{n}" for n in range(count)})
+    with Discarding(sandbox.url, answers_after_s=0.1) as server:
+        context = UploadContext(log_in(sandbox, at=server.url), dataset_uuid_or_name="night 1")
+        assert walk_folder_and_upload(context, folder, workers=workers).counts == {OK: count}
+        assert len(server.sizes) == count
+        assert server.most_at_once in at_once

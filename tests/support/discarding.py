@@ -34,6 +34,7 @@ class _Server(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.sizes: list[int] = []
         """Bytes of each file, in the order in which they came."""
+        self.at_once = self.most_at_once = 0
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -77,7 +78,11 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             self.server.sizes.append(size)
             number = len(self.server.sizes)
+            self.server.at_once += 1
+            self.server.most_at_once = max(self.server.most_at_once, self.server.at_once)
         time.sleep(self.server.answers_after_s)
+        with self.server.lock:
+            self.server.at_once -= 1
         document = {
             "id": number,
             "name": name[1].decode(),
@@ -114,6 +119,11 @@ class Discarding:
         self._thread = threading.Thread(target=self._server.serve_forever, name="discarding")
         self.sizes = self._server.sizes
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def most_at_once(self) -> int:
+        """How many files waited for their answer at one time."""
+        return self._server.most_at_once
 
     def __enter__(self) -> Discarding:
         self._thread.start()
