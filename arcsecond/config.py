@@ -285,8 +285,12 @@ def remove_api(name: str) -> None:
 
 
 def store_key(api_name: str, *, username: str, key_type: KeyType, key: Secret) -> None:
-    """Keep a verified key; one user's two keys are kept side by side, another user's are dropped."""
-    with _editing() as ini:
+    """Keep a verified key; one user's two keys are kept side by side, another user's are dropped.
+
+    A login with the key that is there already is news too: the server takes it now, and a daemon
+    that it was refused to tries again at once.
+    """
+    with _editing(is_news=True) as ini:
         _must_be_known(ini, api_name)
         _adopt(ini, _home(ini, api_name), api_name)
         if ini.get(api_name, "username") != username:
@@ -420,18 +424,19 @@ def _read() -> IniText:
 
 
 @contextmanager
-def _editing() -> Iterator[IniText]:
+def _editing(*, is_news: bool = False) -> Iterator[IniText]:
     """Give the file's text to be changed, and put the changed one in its place.
 
     One process at a time: a second login does not undo the first. Nothing is written when the
-    block raises, or changes nothing.
+    block raises, or changes nothing, unless it `is_news` all the same: who watches the file sees
+    that it is another one.
     """
     path = _real_path()
     with alone_in(path.parent) as is_alone:
         ini = _read()
         before = str(ini)
         yield ini
-        if str(ini) == before:
+        if str(ini) == before and not is_news:
             return
         try:
             config_folder().mkdir(mode=0o700, parents=True, exist_ok=True)

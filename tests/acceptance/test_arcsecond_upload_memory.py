@@ -25,17 +25,25 @@ ARCSECOND = str(Path(sys.executable).with_name("arcsecond"))
 MIB = 1024 * 1024
 
 
+LAUNCHER = """
+import resource, subprocess, sys
+done = subprocess.run(sys.argv[1:], stdout=sys.stderr)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(done.returncode)
+"""
+"""Starts the command from a small process: until execve(2) a child counts its parent's memory."""
+
+
 def peak_of(*arguments: str) -> int:
     """Run the command; return the most bytes of memory that it had (getrusage(2): KiB on Linux)."""
-    with subprocess.Popen(
-        [ARCSECOND, "upload", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
-        assert process.stdout is not None
-        shown = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, shown.decode()
-    return usage.ru_maxrss * 1024
+    done = subprocess.run(
+        [sys.executable, "-c", LAUNCHER, ARCSECOND, "upload", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout) * 1024
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ import trustme
 
 from tests.support.proxy import Plan, Proxy
 from tests.support.raw_server import Connection, RawServer
+from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,7 +115,7 @@ def test_a_connection_is_reset_after_so_many_bytes_of_the_answer(server: RawServ
         proxy.plan = Plan(resets_after_down=len(ANSWER) - 1)
         with pytest.raises((ConnectionResetError, http.client.IncompleteRead)):
             _post(proxy)
-    assert len(server.results) + len(server.errors) == 2
+    wait_until(lambda: len(server.results) + len(server.errors) == 2)
 
 
 @pytest.mark.parametrize("plan", [Plan(swallows=True), Plan(never_reads=True)])
