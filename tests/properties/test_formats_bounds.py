@@ -226,5 +226,50 @@ def test_attachments_anywhere_cost_one_reading(places: list[tuple[int, int]], si
     assert source.bytes_read <= 80 + 4 + len(xml)
 
 
+_signatures = st.sampled_from(
+    [
+        b"SIMPLE  =                    T".ljust(80),
+        b"XISF0100",
+        b"XISF0100" + (200 * MB).to_bytes(8, "little"),
+        b"\x1f\x8b\x08",
+        b"BZh91AY&SY",
+        b"BZh9\x17rE8P\x90",
+        b"PK\x03\x04",
+        b"PK\x05\x06",
+    ]
+)
+_packed = st.sampled_from([gzip.compress, bz2.compress, lambda content: content])
+_ends = st.sampled_from([b"", b"PK\x05\x06", b"PK\x06\x07", b"PK\x06\x06", b"</xisf>"])
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    _signatures,
+    st.lists(st.tuples(st.binary(max_size=600), _packed, _ends), max_size=5),
+    st.integers(1, 200),
+    st.sampled_from([0, 1, 100, GB, 2**62]),
+)
+def test_no_content_of_any_format_costs_more_than_a_reading(
+    signature: bytes,
+    pieces: list[tuple[bytes, Callable[[bytes], bytes], bytes]],
+    times: int,
+    hole: int,
+) -> None:
+    """Noise behind any signature, packed or not, repeated, with a hole behind it all."""
+    content = signature + b"".join(pack(noise) + end for noise, pack, end in pieces) * times
+    source = Counted(content, len(content) + hole)
+    tracemalloc.start()
+    try:
+        formats.inspect(source, b"a.fits")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    # What zip looks for at the end (66 kB), and what is read ahead of a stream, once more in all.
+    assert source.bytes_read <= 2 * len(content) + MB
+    assert len(source.reads) <= 10 + len(content) // 4
+    assert most <= 8 * MB + 4 * len(content)
+
+
 def test_the_sample_is_whole() -> None:
     assert formats.inspect(Counted(xisf_bytes())).whole is True
