@@ -108,6 +108,25 @@ def test_a_due_link_is_probed_and_flows_again_when_it_answers(world: World) -> N
     assert world.changes == 2
 
 
+def test_a_link_that_is_down_for_a_week_is_probed_once_a_minute_and_flows_at_its_end(
+    world: World,
+) -> None:
+    world.attempt(DOWN)
+    probes = 0
+    for _ in range(7 * 86_400 // 5):
+        world.clock.advance(5)
+        if world.gate.due_probes():
+            probes += 1
+            world.gate.failed(CLOUD, "no route")
+    assert 7 * 1440 <= probes <= 7 * 1440 + 10
+    assert world.changes == 1
+
+    world.clock.advance(60)
+    assert world.gate.due_probes() == [(CLOUD, Probe.PING)]
+    world.gate.answered(CLOUD)
+    assert world.allowance() == FREE
+
+
 def test_a_refused_key_is_probed_with_the_key(world: World) -> None:
     world.attempt(Unauthorised("401", 401))
     world.clock.advance(60)
