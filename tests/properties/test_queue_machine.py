@@ -247,6 +247,8 @@ class QueueMachine(RuleBasedStateMachine):
     """Detection, workers, people and crashes, in any order."""
 
     template: Path
+    looks: int = 0
+    """How often the rows of any of its lives were held against the model."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -587,6 +589,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_rows_are_as_the_model_says(self) -> None:
+        type(self).looks += 1
         found = all_rows(self.opened)
 
         assert [_as_model(row.columns) for row in found] == [_plain(row) for row in self.model.rows]
@@ -668,3 +671,5 @@ def test_the_queue_does_what_its_model_says(tmp_path: Path, lives: int) -> None:
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         ),
     )
+    # Each life is looked at twice before its first operation, and after each.
+    assert machine.looks - 2 * lives > 1000
