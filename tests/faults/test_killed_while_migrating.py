@@ -167,9 +167,12 @@ def _spread(moments: Sequence[Moment]) -> list[Moment]:
 
 @pytest.mark.nightly
 @pytest.mark.linux
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize(
-    "every", [False, pytest.param(True, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])]
+    "every",
+    [
+        pytest.param(False, marks=pytest.mark.timeout(300)),
+        pytest.param(True, marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),
+    ],
 )
 def test_killed_while_migrating(sandbox: Sandbox, tmp_path: Path, every: bool) -> None:
     """Killed half-way through an upgrade, the queue is the old one or the new one, and all goes on.
