@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.files import arrived, make_fits
-from tests.support.queue_file import rows_of
+from tests.support.queue_file import rows_of, write_half_of_the_log
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
@@ -159,6 +159,37 @@ def test_queue_overwritten_in_the_middle(
     assert (f"the copy {copied.name} is used" in warning) == with_copy
     known = _substatuses(home, files[:COUNT])
     assert known == ({"done"} if with_copy else {"already synced"})
+
+
+@pytest.mark.nightly
+def test_log_deleted_when_half_of_it_was_in_the_file(
+    home: Home, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A queue that was left between two states is none: the nightly copy is used.
+
+    1. Files are sent and the queue is copied; more are sent. The daemon is killed while SQLite
+       writes its log into the file, and the log is deleted.
+    2. Started again with one file more: the queue is set aside with a warning that names the copy,
+       all are safe, only the new file is sent, and what the copy has is `done`.
+    """
+    folder = tmp_path / "dome"
+    files = _sent_before(home, sandbox, folder)
+    copied = _copied_now(home)
+    files += [make_fits(folder / f"late_{n}.fits", salt=1000 + n) for n in range(10)]
+    home.wait_for(OK=len(files))
+    home.kill()
+    queue = home.folder / "oort" / "oort.db"
+    write_half_of_the_log(queue)
+    queue.with_name("oort.db-wal").unlink()
+    files.append(make_fits(folder / "new.fits", salt=2000))
+
+    home.start()
+
+    assert list(queue.parent.glob("oort.db.damaged-*"))
+    _is_safe_again(home, sandbox, files)
+    (warning,) = home.status()["daemon"]["warnings"]
+    assert f"the copy {copied.name} is used" in warning
+    assert _substatuses(home, files[:COUNT]) == {"done"}
 
 
 def _put_a_folder(queue: Path) -> None:
