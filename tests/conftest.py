@@ -93,13 +93,8 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def home(tmp_path: Path, sandbox: Sandbox) -> Iterator[Home]:
-    """Give a home that is logged in at the sandbox, with settings that make a test quick.
-
-    Whatever the test did, in the end the key is in config.ini alone, and no command has told it.
-    """
+    """Give a home that is logged in at the sandbox, with settings that make a test quick."""
     with Home(tmp_path / "observatory") as made:
         made.know(sandbox)
         made.configure()
         yield made
-    strays = made.strays_of_the_key()
-    assert not strays, f"a key is, or was told, where it may not be: {strays}"

@@ -248,7 +248,11 @@ class Home:
         return self
 
     def __exit__(self, *trouble: object) -> None:
+        """End the daemon; whatever was done, the key is in config.ini alone, and no command told it."""
         self.close()
+        if not any(trouble):
+            strays = self.strays_of_the_key()
+            assert not strays, f"a key is, or was told, where it may not be: {strays}"
 
     # -- its key ---------------------------------------------------------------------------------
 
