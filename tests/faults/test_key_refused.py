@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from arcsecond.sandbox.store import Store
 from tests.support.certificates import Authority
 from tests.support.files import arrived, make_fits
 from tests.support.proxy import Plan, Proxy
@@ -23,6 +25,8 @@ NOTICED_S = 10.0
 """A login is noticed within 3 s; the rest is for a machine that is busy."""
 TAKEN_S = 15.0
 """The same, and the file."""
+LONGER_THAN_A_LOOK_S = 3.0
+"""The server may be asked every second (`link_retry_max_s`), and the folder every other one."""
 
 
 def test_key_revoked_in_mid_run(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
@@ -142,6 +146,48 @@ def test_login_of_another_user_holds_the_watch(
 
     home.wait_for(OK=2)
     assert arrived(sandbox.files(), files)
+
+
+@pytest.mark.nightly
+def test_login_of_a_visitor_at_the_command_line(
+    home: Home, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """The same with a visitor who has an account of the same server, and really logs in.
+
+    1. A file is sent. A visitor types `arcsecond login` with a name and a key that the server
+       takes; a file is written.
+    2. The watch is held with both names, in `oort status` too; the visitor's key sends nothing.
+    3. The first user logs in again: the file arrives, by that user's key.
+    """
+    sandbox.stop()
+    store = Store(sandbox.storage)
+    visitor = store.add_account("visitor", "visitor@example.org", {})
+    store.close()
+    sandbox.start()
+    sandbox.keys |= {visitor.upload_key, visitor.access_key}
+    folder = tmp_path / "dome"
+    files = [make_fits(folder / "a.fits")]
+    home.watch(folder)
+    home.start()
+    home.wait_for(OK=1)
+
+    words = ("login", "--api", "sandbox", "--username", visitor.username, "--type", "upload")
+    home.run("arcsecond", *words, "--key", "-", stdin=f"{visitor.upload_key}\n")
+    wait_until(lambda: _watch(home)["state"] == "held", timeout_s=30, every_s=0.1, what=home.told)
+    sandbox.forget_requests()
+    files.append(make_fits(folder / "b.fits", salt=1))
+    home.wait_for_row("b.fits", substatus="pending")
+    threading.Event().wait(LONGER_THAN_A_LOOK_S)
+    said = " ".join(home.oort("status").split())
+    assert "visitor" in said
+    assert sandbox.username in said
+    assert "arcsecond login" in said
+    assert not sandbox.uploads()
+
+    home.log_in(sandbox)
+    home.wait_for(OK=2)
+    assert arrived(sandbox.files(), files)
+    assert len(sandbox.datasets()) == 1
 
 
 def _watch(home: Home) -> dict[str, Any]:
