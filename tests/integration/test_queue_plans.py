@@ -117,3 +117,13 @@ def test_a_path_or_a_folder_is_one_range_of_an_index(planned: Planned) -> None:
         lambda: _read(lambda c: reads.matching(c, "", WATCH, b"2026-11-22"))(planned.opened)
     )
     assert any("(watch=? AND rel_path>? AND rel_path<?)" in line for line in plan)
+
+
+def test_paths_are_asked_for_by_few_statements_however_many_they_are(planned: Planned) -> None:
+    """A statement stays prepared, for each connection: a daemon that runs for years has seen all."""
+    planned.statements.clear()
+    for count in range(1, 201):
+        paths = [RelPath(b"%d.fits" % n) for n in range(count - 1)] + [RelPath(b"stored.fits")]
+        assert set(planned.opened.queue.known(WATCH, paths)) == {RelPath(b"stored.fits")}
+
+    assert 1 < len({statement for statement, _ in planned.statements}) <= 9
