@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import signal
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.support.files import arrived, make_fits
+from tests.support.files import arrived, make_fits, overflow_in
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.daemon import Home
     from tests.support.sandbox import Sandbox
 
@@ -25,13 +26,6 @@ IDLE: Final = 0.05
 """Of one core."""
 NO_RESCAN = {"rescan_s": "3600"}
 """So that a scan comes for lost events only."""
-
-
-def overflow_in(folder: Path) -> None:
-    """Make and close more files than the kernel keeps events, none of them one to send."""
-    most = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
-    for n in range(most // 2 + 500):
-        (folder / f"{n}.tmp").touch()
 
 
 def overflows(home: Home) -> int:

@@ -9,9 +9,11 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from astropy.io import fits
 
-from tests.support.files import BLOCK, arrived, astropy_fits, fits_bytes, make_fits
+from tests.support.files import BLOCK, arrived, astropy_fits, fits_bytes, make_fits, overflow_in
+from tests.support.small_disk import small_disk
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
@@ -177,3 +179,51 @@ def test_the_queue_drains_by_itself_when_the_cause_is_gone(
 
     home.wait_for(OK=len(files))
     assert arrived(sandbox.files(), files)
+
+
+@pytest.mark.nightly
+@pytest.mark.linux
+def test_the_queue_drains_after_a_full_disk_and_lost_events(
+    home: Home, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A disk that was full, and events that the kernel has lost, cost no file either.
+
+    1. The disk of the queue is filled to the last byte. The daemon stands still while more files
+       are made than the kernel keeps events for, and then some to send: none of these has one.
+    2. It goes on: it tells that the disk is full, and sends nothing. There is space: all arrive.
+    3. The disk is full again, the daemon is killed, more are written; there is space when it starts
+       again: all arrive, once each, and so does what is written then. Nobody has typed anything.
+    """
+    folder = tmp_path / "dome"
+    files = [make_fits(folder / "a.fits")]
+    home.configure({"rescan_s": "3600"})
+    home.watch(folder)
+    with small_disk(home.folder / "oort", mb=64) as disk, home:
+        home.start()
+        home.wait_for(OK=1)
+        disk.fill()
+        home.signal(signal.SIGSTOP)
+        overflow_in(folder)
+        files += [make_fits(folder / f"lost_{n}.fits", salt=10 + n) for n in range(5)]
+        home.signal(signal.SIGCONT)
+        wait_until(
+            lambda: "free for the queue" in str(home.status()["daemon"]["warnings"]),
+            timeout_s=40,
+            every_s=0.5,
+            what=home.told,
+        )
+        assert len(sandbox.uploads()) == 1
+        disk.free()
+        home.wait_for(OK=len(files))
+
+        disk.fill()
+        home.kill()
+        files += [make_fits(folder / "dead" / f"{n}.fits", salt=20 + n) for n in range(5)]
+        disk.free()
+        home.start()
+        home.wait_for(OK=len(files))
+        files.append(make_fits(folder / "later.fits", salt=30))
+        home.wait_for(OK=len(files))
+        assert arrived(sandbox.files(), files)
+        assert len(sandbox.uploads()) == len(files)
+        assert not home.status()["daemon"]["warnings"]

@@ -53,3 +53,10 @@ def arrived(stored: Sequence[dict[str, Any]], files: Iterable[Path]) -> bool:
     """Tell whether the server has each of `files` exactly once, with its bytes."""
     wanted = sorted((path.name, sha256_of(path)) for path in files)
     return sorted((one["name"], one["sha256"]) for one in stored) == wanted
+
+
+def overflow_in(folder: Path) -> None:
+    """Make and close more files than the kernel keeps events, none of them one to send (inotify(7))."""
+    most = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    for n in range(most // 2 + 500):
+        (folder / f"{n}.tmp").touch()
