@@ -97,7 +97,7 @@ class Daemon:
         self._database = Database.at(self._settings_at_start.database_url(self._locations))
         with holding_queue(self._locations, self._database.file, holder) as self._locks:
             self._lock = self._locks[0]
-            previous = self._catch_signals()
+            caught = self._catch_signals()
             logging_setup.configure(self._settings_at_start, self._locations.logs_folder)
             try:
                 with suppress(OSError):  # what cannot be mended is opened, or refused, all the same
@@ -112,8 +112,9 @@ class Daemon:
                 raise
             finally:
                 logging_setup.close()
-                for number, handler in previous.items():
-                    signal.signal(number, handler)
+                # The process ends now, and its exit code says why: a late signal must not.
+                for number in caught:
+                    signal.signal(number, signal.SIG_IGN)
 
     def _open_queue(self) -> None:
         """Check, restore where needed, migrate, and make what was in hand a doubt."""
@@ -309,7 +310,7 @@ class Daemon:
 
     # -- signals and commands --------------------------------------------------------------------
 
-    def _catch_signals(self) -> dict[int, Any]:
+    def _catch_signals(self) -> list[signal.Signals]:
         def end(number: int, _frame: Any) -> None:
             # It may interrupt this very thread with a lock in hand, the log's or an event's own:
             # nothing here takes one (`SimpleQueue.put` may be called from anywhere).
@@ -320,7 +321,9 @@ class Daemon:
         # A terminal that is closed; whoever started us with `nohup` wants us to go on.
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
             numbers.append(signal.SIGHUP)
-        return {number: signal.signal(number, end) for number in numbers}
+        for number in numbers:
+            signal.signal(number, end)
+        return numbers
 
     def _fail(self, reason: str) -> None:
         log.critical("daemon.failed", reason=reason)

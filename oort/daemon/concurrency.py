@@ -33,6 +33,7 @@ class NumberOfWorkers:
         self._clock = clock
         self._lock = threading.Lock()  # guards everything below
         self._auto: Concurrency | None = None
+        self._wanted = 0
         self._looked_mono = float("-inf")
         workers.on_attempt = self._note
 
@@ -41,26 +42,32 @@ class NumberOfWorkers:
         with self._lock:
             if isinstance(wanted, int):
                 self._auto = None
-                self._workers.resize(wanted)
+                self._wanted = wanted
             elif self._auto is None:
                 self._auto = Concurrency(self._clock.monotonic())
-                self._workers.resize(self._auto.count)
+                self._wanted = self._auto.count
+            self._workers.resize(self._wanted)
 
     def follow(self) -> None:
         """Look whether another number is better by now; cheap, for each free worker and each beat."""
         with self._lock:
             now = self._clock.monotonic()
-            if self._auto is None or now - self._looked_mono < LOOK_EVERY_S:
+            if now - self._looked_mono < LOOK_EVERY_S:
                 return
             self._looked_mono = now
-            in_hand = [one.upload.size for one in self._workers.in_hand() if not one.is_stuck]
-            before = self._auto.count
-            count = self._auto.steer(
-                now, moved=self._traffic.total, busy=len(in_hand), in_hand=sum(in_hand)
-            )
-            if count != before:
-                self._workers.resize(count)
-                log.debug("workers.number", count=count, before=before)
+            if self._auto is not None:
+                self._steer(self._auto, now)
+            if self._workers.count != self._wanted:  # or there were no threads to be had before
+                self._workers.resize(self._wanted)
+
+    def _steer(self, auto: Concurrency, now: float) -> None:
+        in_hand = [one.upload.size for one in self._workers.in_hand() if not one.is_stuck]
+        before, self._wanted = (
+            self._wanted,
+            auto.steer(now, moved=self._traffic.total, busy=len(in_hand), in_hand=sum(in_hand)),
+        )
+        if self._wanted != before:
+            log.debug("workers.number", count=self._wanted, before=before)
 
     def _note(self, size: int, seconds: float, outcome: Outcome) -> None:
         with self._lock:

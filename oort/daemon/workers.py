@@ -104,6 +104,8 @@ class Workers:
         self._waiting = 0
         self._made = 0
         self._wanted = 0
+        self._is_short = False
+        """The last thread that was asked for was not to be had."""
         self._last_took_s = 0.0
         self._rng = random.Random()  # noqa: S311  # jitter, no secret
         self.stopping = stopping
@@ -115,15 +117,25 @@ class Workers:
     # -- number of threads -----------------------------------------------------------------------
 
     def resize(self, count: int) -> None:
-        """Have `count` threads from now on; those too many end when they are free."""
+        """Have `count` threads from now on; those too many end when they are free.
+
+        Where the system gives no more of them there are fewer, as `count` says: ask again later.
+        """
         with self._lock:
             if count and self.stopping.is_set():
                 return  # the end has counted them
-            more = count - self._wanted
-            self._wanted = count
-            for _ in range(max(0, more)):
-                self._add_thread()
-        for _ in range(max(0, -more)):
+            fewer = max(0, self._wanted - count)
+            self._wanted -= fewer
+            try:
+                while self._wanted < count:
+                    self._add_thread()
+                    self._wanted += 1
+                    self._is_short = False
+            except (RuntimeError, MemoryError) as error:
+                if not self._is_short:
+                    log.warning("workers.short", count=self._wanted, of=count, reason=str(error))
+                self._is_short = True
+        for _ in range(fewer):
             self._handed_out.put(_STOP)
 
     def replace_stuck(self, watches: Collection[str]) -> None:
@@ -157,7 +169,7 @@ class Workers:
 
     @property
     def count(self) -> int:
-        """How many threads there are to be."""
+        """How many threads there are, without those that were told to end."""
         return self._wanted
 
     @property

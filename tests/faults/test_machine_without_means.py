@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
 
 COUNT: Final = 20
+MANY: Final = 200
 END_S: Final = 5.0
 """`stop_grace_s` and 3 s: also where the shortage has left a thread hanging."""
 WITHOUT_S: Final = 5.0
@@ -77,7 +78,9 @@ def _is_done(home: Home) -> bool:
     [
         pytest.param(_no_descriptors, "Too many open files", id="descriptors"),
         pytest.param(_no_threads, "can't start new thread", id="threads"),
-        pytest.param(_no_memory, "MemoryError|Cannot allocate memory", id="memory"),
+        pytest.param(
+            _no_memory, "MemoryError|Cannot allocate memory|can't start new thread", id="memory"
+        ),
     ],
 )
 def test_nothing_left_for_a_while(
@@ -117,3 +120,31 @@ def test_nothing_left_for_a_while(
     assert time.monotonic() - began < END_S, home.told()
     assert code == (1 if home.has_told("daemon.failed") else 0), home.told()
     assert is_sound(home.folder / "oort" / "oort.db")
+
+
+@pytest.mark.nightly
+@pytest.mark.linux
+def test_no_thread_for_another_worker(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
+    """A daemon that would like more workers, and gets none, goes on with those that it has.
+
+    1. A server that takes its time makes more uploads at once worth it; no thread is to be had.
+    2. The daemon says so, runs on, and sends; afterwards it has more workers by itself.
+    """
+    folder = tmp_path / "dome"
+    files = [make_fits(folder / "first.fits")]
+    sandbox.rule(method="POST", path="/datafiles/", delay_s=0.3)
+    home.watch(folder)
+    home.start()
+    home.wait_for(OK=1)
+    assert home.daemon is not None
+    tasks = Path(f"/proc/{home.daemon.pid}/task")
+    before = len(list(tasks.iterdir()))
+    with _no_threads(home.daemon.pid, tmp_path):
+        files += [make_fits(folder / f"{n}.fits", salt=n) for n in range(1, MANY)]
+        wait_until(lambda: home.has_told("workers.short"), timeout_s=30, what=home.told)
+        assert home.daemon.poll() is None
+
+    wait_until(lambda: len(list(tasks.iterdir())) > before, timeout_s=30, what=home.told)
+    home.wait_for(OK=MANY)
+    assert arrived(sandbox.files(), files)
+    assert home.stop() == 0
