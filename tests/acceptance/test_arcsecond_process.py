@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +12,10 @@ import pytest
 from arcsecond.cli.main import COMMANDS
 from arcsecond.config import ArcsecondConfig, Secret, add_api, config_file
 from tests.support.sandbox import Sandbox, running_sandbox
-from tests.support.wait import wait_until
+from tests.support.terminal import at_a_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 ARCSECOND = str(Path(sys.executable).with_name("arcsecond"))
 
@@ -48,34 +46,9 @@ def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     )
 
 
-def at_a_terminal(arguments: Sequence[str], answers: Sequence[tuple[str, str]]) -> tuple[int, str]:
-    """Run the command at a terminal, answering each question; return exit code and what was shown."""
-    ours, theirs = os.openpty()
-    process = subprocess.Popen(
-        [ARCSECOND, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
-    )
-    os.close(theirs)
-    os.set_blocking(ours, False)
-    shown = b""
-
-    def read_on() -> bytes:
-        nonlocal shown
-        with contextlib.suppress(OSError):  # nothing yet, or (Linux: EIO) nobody any more
-            shown += os.read(ours, 4096)
-        return shown
-
-    for question, answer in answers:
-        wait_until(lambda q=question: q.encode() in read_on(), what=lambda: f"{shown!r}")
-        os.write(ours, f"{answer}\n".encode())
-    wait_until(lambda: read_on() is not None and process.poll() is not None)
-    read_on()
-    os.close(ours)
-    return process.wait(), shown.decode()
-
-
 def test_login_asks_for_what_is_missing_and_hides_the_key(server: Sandbox) -> None:
     code, shown = at_a_terminal(
-        ["login", "--api", "box"],
+        [ARCSECOND, "login", "--api", "box"],
         [
             ("Username: ", server.username),
             ("Type of key (upload, access) [upload]: ", ""),
