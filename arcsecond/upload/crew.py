@@ -71,8 +71,8 @@ class Crew:
     ) -> None:
         """Let the workers bring the items, until there are no more or it is stopped.
 
-        Stopped, it may leave workers behind that hang. Raises what `bring` raises, KeyboardInterrupt, and ArcsecondError of `hire`; what is in hand
-        was cut then.
+        Stopped, it may leave workers behind that hang. Raises what `bring` raises,
+        KeyboardInterrupt, and ArcsecondError of `hire`; what is in hand was cut then.
         """
         self._items, self._is_dry = items, False
         self._ended.clear()

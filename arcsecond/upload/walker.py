@@ -145,7 +145,8 @@ class FolderUpload:
 
         try:
             self._crew.run(self._firsts(), self._bring, watch)
-            self._crew.run(iter(self._seconds), self._bring_second, watch)
+            if self.report.gave_up is None:
+                self._crew.run(iter(self._seconds), self._bring_second, watch)
         except KeyboardInterrupt:
             self.report.was_stopped = True
         finally:

@@ -316,6 +316,18 @@ def test_a_server_that_is_down_is_given_up_after_a_few_files(
     assert len(sandbox.uploads()) <= 1 + 5 * 6
 
 
+def test_second_files_of_a_name_are_not_tried_either_when_the_server_is_given_up(
+    sandbox: Sandbox, context: UploadContext, tmp_path: Path
+) -> None:
+    names = {f"{night}/{n}.fits": night for night in ("one", "two") for n in range(4)}
+    folder = write_files(tmp_path / "data", names)
+    sandbox.rule(**UPLOADS, status=503)
+    report = walk_folder_and_upload(context, folder)
+    assert report.gave_up is not None
+    assert set(report.counts) == {ERROR}
+    assert report.not_tried == len(names) - report.counts[ERROR]
+
+
 def test_an_outage_of_some_seconds_is_outlasted(
     sandbox: Sandbox, context: UploadContext, folder: Path
 ) -> None:
