@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from arcsecond.config import ArcsecondConfig
 from arcsecond.endpoint import ArcsecondAPIEndpoint, Resource, in_path
 from arcsecond.errors import NotLoggedInError
+from arcsecond.listing import LONGEST_LISTING_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -66,12 +67,24 @@ class ArcsecondAPI:
         *,
         params: Mapping[str, str | Iterable[str]] | None = None,
         json: object = None,
+        into: Callable[[], Callable[[bytes], None]] | None = None,
     ) -> Answer:
         """Send one request with the stored key and return its answer, whatever its status.
 
+        What `into` returns is given the content of a success as it arrives; the answer has none.
         Raises NotLoggedInError when no key is stored, and what `Transport.request` raises.
         """
-        return self.transport().request(method, path, params=params, json=json)
+        transport = self.transport()
+        if into is None:
+            return transport.request(method, path, params=params, json=json)
+        return transport.request(
+            method,
+            path,
+            params=params,
+            json=json,
+            longest_answer_bytes=LONGEST_LISTING_BYTES,
+            on_content=into(),
+        )
 
     def transport(self) -> Transport:
         """Return the connection, made at the first call; raises NotLoggedInError without a key."""

@@ -7,10 +7,12 @@ is no success means for a person is said here, once, by `answer_error`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from urllib.parse import quote, urlsplit
 
+from arcsecond.answer import NO_ANSWER
 from arcsecond.errors import (
     AnswerError,
     ArcsecondError,
@@ -18,6 +20,7 @@ from arcsecond.errors import (
     RedirectError,
     UnclearAnswerError,
 )
+from arcsecond.listing import CircleError, ListingReader, NoListingError, Trail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,6 +32,7 @@ T = TypeVar("T")
 JSONObject = dict[str, Any]
 
 _SERVER_FAULT = 500
+_BEGINNING_BYTES = 64 * 1024
 
 
 class Ask(Protocol):
@@ -41,8 +45,13 @@ class Ask(Protocol):
         *,
         params: Mapping[str, str | Iterable[str]] | None = None,
         json: object = None,
+        into: Callable[[], Callable[[bytes], None]] | None = None,
     ) -> Answer:
-        """As `Transport.request` does."""
+        """As `Transport.request` does.
+
+        `into` is called before each try; what it returns is given the content of a success, piece
+        by piece as it arrives, and the answer has none.
+        """
         ...
 
 
@@ -54,27 +63,54 @@ class Resource:
         self.path = path
         self.name = path.rstrip("/")
 
-    def pages(self, **filters: object) -> Iterator[list[JSONObject]]:
-        """Yield every page of the listing; the next one is followed on the same origin only."""
-        params = {name: _text(value) for name, value in filters.items() if value is not None}
-        answer = self._ask("GET", self.path, params=params)
-        seen = {answer.url}
-        while True:
-            objects, following = _page(answer, self.name)
-            yield objects
-            if following is None:
-                return
-            answer = self._ask("GET", following)
-            if answer.url in seen:
+    def pages(
+        self, keep: Callable[[JSONObject], T | None], /, **filters: object
+    ) -> Iterator[list[T]]:
+        """Yield what is kept of each page of the listing, which may be one bare array.
+
+        `keep` is given each object as it arrives, and says what is kept of it, None for nothing.
+        Where a page broke off and is asked for again, it is given that one's objects again. The
+        next page is followed on the same origin only.
+        """
+        following: str | None = self.path
+        params: dict[str, str | list[str]] | None = {
+            name: _text(value) for name, value in filters.items() if value is not None
+        }
+        trail = Trail()
+        while following is not None:
+            page, answer = self._page(following, params, keep)
+            yield page.kept
+            try:
+                following, params = trail.after(answer.url, page.reader), None
+            except CircleError:
                 raise UnclearAnswerError(
                     f"{self.name}: the pages of this listing go in circles",
                     status=answer.http_status,
-                )
-            seen.add(answer.url)
+                ) from None
+
+    def _page(
+        self,
+        path: str,
+        params: Mapping[str, str | list[str]] | None,
+        keep: Callable[[JSONObject], T | None],
+    ) -> tuple[_Page[T], Answer]:
+        page = _Page(self.name, keep)
+
+        def begin() -> Callable[[bytes], None]:
+            nonlocal page
+            page = _Page(self.name, keep)
+            return page.feed
+
+        answer = self._ask("GET", path, params=params, into=begin)
+        if not answer.is_success:
+            raise answer_error(answer, self.name)
+        if not page.is_whole():
+            raise answer_error(replace(answer, content=page.beginning), self.name)
+        return page, answer
 
     def list(self, **filters: object) -> list[JSONObject]:
         """Return every object, all pages; `filters` are sent as the query."""
-        return [one for page in self.pages(**filters) for one in page]
+        return [one for page in self.pages(lambda one: one, **filters) for one in page]
 
     def read(self, identifier: object) -> JSONObject:
         """Return one object."""
@@ -154,12 +190,7 @@ def answer_error(answer: Answer, subject: str) -> AnswerError:
     """
     status, words = answer.http_status, answer.words()
     if answer.is_success:
-        return UnclearAnswerError(
-            f"{subject}: what answered does not look like Arcsecond: {words}",
-            status=status,
-            words=words,
-            hint="Is the API address right (`arcsecond api`)? Is a log-in page in the way?",
-        )
+        return _unclear(subject, words, status)
     if status // 100 == 3:  # noqa: PLR2004  # the redirects
         there = urlsplit(answer.headers.get("Location", "")).netloc or "elsewhere"
         return RedirectError(
@@ -170,6 +201,15 @@ def answer_error(answer: Answer, subject: str) -> AnswerError:
         )
     return AnswerError(
         f"{subject}: {words}", status=status, words=words, hint=_HINTS.get(status) or _hint(answer)
+    )
+
+
+def _unclear(subject: str, words: str, status: int) -> UnclearAnswerError:
+    return UnclearAnswerError(
+        f"{subject}: what answered does not look like Arcsecond: {words}",
+        status=status,
+        words=words,
+        hint="Is the API address right (`arcsecond api`)? Is a log-in page in the way?",
     )
 
 
@@ -199,18 +239,43 @@ def _pair(ask: Callable[[], T]) -> tuple[T | None, ArcsecondError | None]:
         return None, error
 
 
-def _page(answer: Answer, subject: str) -> tuple[list[JSONObject], str | None]:
-    """Return the objects of one answer and the address of the next: a bare array has none."""
-    if not answer.is_success:
-        raise answer_error(answer, subject)
-    found: Any = answer.json()
-    following = None
-    if isinstance(found, dict):
-        following = found.get("next")
-        found = found.get("results")
-    if not isinstance(found, list) or not (following is None or isinstance(following, str)):
-        raise answer_error(answer, subject)
-    return [one for one in found if isinstance(one, dict)], following or None
+class _Page(Generic[T]):
+    """One answer of a listing as it arrives: what is kept of it, and what an error is told from."""
+
+    def __init__(self, subject: str, keep: Callable[[JSONObject], T | None]) -> None:
+        self.kept: list[T] = []
+        self.beginning = b""
+        """As it came; what is no listing is seldom long, and its words are the server's."""
+        self.reader = ListingReader(self._take)
+        self._subject = subject
+        self._keep = keep
+        self._is_broken = False
+
+    def feed(self, piece: bytes) -> None:
+        """Read on; raises UnclearAnswerError for what is no listing and is long."""
+        if not self._is_broken:
+            try:
+                self.reader.feed(piece)
+            except NoListingError:
+                self._is_broken = True
+        if len(self.beginning) < _BEGINNING_BYTES:
+            self.beginning += piece
+        elif self._is_broken:
+            raise _unclear(self._subject, NO_ANSWER, HTTPStatus.OK)
+
+    def is_whole(self) -> bool:
+        """Tell, where nothing more comes, whether it was a listing from end to end."""
+        if not self._is_broken:
+            try:
+                self.reader.end()
+            except NoListingError:
+                self._is_broken = True
+        return not self._is_broken
+
+    def _take(self, one: JSONObject) -> None:
+        kept = self._keep(one)
+        if kept is not None:
+            self.kept.append(kept)
 
 
 def _one(answer: Answer, subject: str, *, may_be_empty: bool = False) -> JSONObject:

@@ -45,7 +45,7 @@ from arcsecond.errors import (
 from arcsecond.reasons import reason_of
 from arcsecond.server_clock import ServerClock
 from arcsecond.version import __version__
-from arcsecond.wire import BodyUnreadableError, Pool, TLSPool, Wire
+from arcsecond.wire import OutsideError, Pool, TLSPool, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -99,6 +99,7 @@ class Transport:
         timeouts = timeouts or Timeouts()
         self._key = key
         self._trace = trace
+        self._content_bytes = 0
         try:
             self._server = check_url(server, allow_http=allow_http)
             key_value = check_key(key.reveal()).reveal() if key else None
@@ -188,7 +189,7 @@ class Transport:
         if "Age" not in answer.headers:  # what a cache kept is of another time
             self._server_clock.heard(answer.server_date)
         self._tell(
-            f"< {status_line(answer.http_status)}, {len(answer.content)} bytes"
+            f"< {status_line(answer.http_status)}, {self._content_bytes} bytes"
             f" in {time.monotonic() - started:.3f} s"
         )
         if difference := self.clock_difference:
@@ -234,8 +235,8 @@ class Transport:
             cut.bytes_sent, cut.body_complete = wire.body_bytes, wire.body_complete
             self._tell(f"< {cut.message}")
             raise
-        except BodyUnreadableError as unreadable:
-            raise unreadable.error from None
+        except OutsideError as outside:
+            raise outside.error from None
         except (requests.RequestException, HTTPError, OSError) as foreign:
             error = self._translated(foreign)
             self._tell(f"< {error.message}")
@@ -261,11 +262,13 @@ class Transport:
     ) -> bytes:
         pieces: list[bytes] = []
         left = limit
+        self._content_bytes = 0
         take = pieces.append
         if on_content is not None and response.status_code // 100 == 2:  # noqa: PLR2004  # as it is said
             take = on_content
         for piece in response.iter_content(256 * 1024):
             left -= len(piece)
+            self._content_bytes += len(piece)
             if left < 0:
                 self._adapter.drop(response)
                 raise UnclearAnswerError(
@@ -274,6 +277,9 @@ class Transport:
                 )
             try:
                 take(piece)
+            except OSError as error:
+                self._adapter.drop(response)
+                raise OutsideError(error) from error
             except BaseException:
                 self._adapter.drop(response)
                 raise

@@ -44,8 +44,10 @@ _RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 _NO_LINGER = struct.pack("hh" if os.name == "nt" else "ii", 0, 0)
 
 
-class BodyUnreadableError(Exception):
-    """Carries an OSError of the body's file past urllib3, which would take it for the socket's."""
+class OutsideError(Exception):
+    """Carries an OSError past whoever would take it for the socket's: it is the body's file's, or
+    that of whoever takes the answer.
+    """
 
     def __init__(self, error: OSError) -> None:
         super().__init__()
@@ -166,7 +168,7 @@ class Wire:
             try:
                 block = next(iterator, None)
             except OSError as error:
-                raise BodyUnreadableError(error) from error
+                raise OutsideError(error) from error
             if block is None:
                 break
             yield block

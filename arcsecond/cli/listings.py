@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from arcsecond.cli import output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 
 def _as_it_is(value: Any) -> object:
@@ -110,31 +110,54 @@ LISTINGS = {
 
 _ROOM_FOR_MORE = 100
 """Columns of a line from which on the wide ones are shown too."""
+_ENOUGH = 1000
+"""Objects that settle the columns and their widths; a page has fewer, as servers go."""
 _MISSING = "-"
 
 
-def show_pages(
-    listing: Listing, pages: Iterable[Sequence[Mapping[str, Any]]], *, filtered: bool
-) -> None:
-    """Print a table; its columns are those of which the first page has anything."""
-    table = None
-    columns: list[Column] = []
-    for page in pages:
-        if not page:
-            continue
-        if table is None:
-            columns = _columns(listing, page)
-            table = output.Table(
-                [listing.identifiers[0].upper(), *(_title(column) for column in columns)],
-                right=[number for number, c in enumerate(columns, 1) if c.right],
-                whole=[number for number, c in enumerate(columns, 1) if c.whole],
-            )
-        table.add(
-            (_identifier_of(listing, one), *(_shown(column, one) for column in columns))
-            for one in page
+class Rows:
+    """Prints objects as a table; its columns are those of which the first objects have anything.
+
+    The first are those of the first page, or as many of them as make a table: a listing may be one
+    page of any length. Those that follow are printed as they come.
+    """
+
+    def __init__(self, listing: Listing) -> None:
+        self._listing = listing
+        self._columns: list[Column] = []
+        self._table: output.Table | None = None
+        self._first: list[Mapping[str, Any]] = []
+
+    @property
+    def are_none(self) -> bool:
+        """Whether nothing was printed."""
+        return self._table is None
+
+    def add(self, one: Mapping[str, Any]) -> None:
+        """Print one more, or keep it until there are enough of them to settle the columns."""
+        if self._table is not None:
+            self._table.add([self._row(one)])
+            return
+        self._first.append(one)
+        if len(self._first) == _ENOUGH:
+            self.end_page()
+
+    def end_page(self) -> None:
+        """Print what was kept."""
+        if not self._first:
+            return
+        first, self._first = self._first, []
+        columns = self._columns = _columns(self._listing, first)
+        self._table = output.Table(
+            [self._listing.identifiers[0].upper(), *(_title(column) for column in columns)],
+            right=[number for number, c in enumerate(columns, 1) if c.right],
+            whole=[number for number, c in enumerate(columns, 1) if c.whole],
         )
-    if table is None:
-        output.note(f"There are no {listing.words}{' for this filter' if filtered else ''}.")
+        self._table.add(self._row(one) for one in first)
+
+    def _row(self, one: Mapping[str, Any]) -> tuple[object, ...]:
+        shown = (_shown(column, one) for column in self._columns)
+        return (_identifier_of(self._listing, one), *shown)
 
 
 def for_people(listing: Listing, one: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,20 +77,30 @@ def as_json(document: object) -> None:
     say(json.dumps(document, ensure_ascii=False, indent=2))
 
 
-def as_json_list(items: Iterable[object]) -> None:
-    """Print one JSON list, each item when it comes: a list that is cut short is no JSON."""
-    begun = False
-    try:
-        for item in items:
-            document = json.dumps(item, ensure_ascii=False, indent=2)
-            lines = document.replace("\n", "\n  ")
-            _print(f"{',' if begun else '['}\n  {lines}", sys.stdout, end="")
-            begun = True
-    except BaseException:
-        if begun:
+class JSONList:
+    """One JSON list, each item printed when it comes: a list that is cut short is no JSON.
+
+    It ends with the `with` that it is used in; an error leaves it open.
+    """
+
+    def __init__(self) -> None:
+        self._has_begun = False
+
+    def add(self, item: object) -> None:
+        """Print one more."""
+        document = json.dumps(item, ensure_ascii=False, indent=2)
+        lines = document.replace("\n", "\n  ")
+        _print(f"{',' if self._has_begun else '['}\n  {lines}", sys.stdout, end="")
+        self._has_begun = True
+
+    def __enter__(self) -> JSONList:
+        return self
+
+    def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
+        if error_type is None:
+            say("\n]" if self._has_begun else "[]")
+        elif self._has_begun:
             say()
-        raise
-    say("\n]" if begun else "[]")
 
 
 class Table:

@@ -11,7 +11,7 @@ import click
 
 from arcsecond.cli import output
 from arcsecond.cli.groups import Group
-from arcsecond.cli.listings import LISTINGS, Listing, for_people, show_pages
+from arcsecond.cli.listings import LISTINGS, Listing, Rows, for_people
 from arcsecond.cli.options import (
     api_option,
     asked,
@@ -121,14 +121,20 @@ def _add_list(group: click.Group, name: str) -> None:
 
 
 def _list(name: str, filters: Mapping[str, object]) -> None:
-    """Print every object, each page as it comes."""
-    listing = LISTINGS[name]
+    """Print every object as it comes."""
     with _api(name) as api:
-        pages = _resource(api, name).pages(**filters)
+        resource = _resource(api, name)
         if asked().as_json:
-            output.as_json_list(one for page in pages for one in page)
-        else:
-            show_pages(listing, pages, filtered=bool(filters))
+            with output.JSONList() as printed:
+                for _ in resource.pages(printed.add, **filters):
+                    pass
+            return
+        rows = Rows(LISTINGS[name])
+        for _ in resource.pages(rows.add, **filters):
+            rows.end_page()
+        if rows.are_none:
+            words = LISTINGS[name].words
+            output.note(f"There are no {words}{' for this filter' if filters else ''}.")
 
 
 def _add_read(group: click.Group, name: str) -> None:

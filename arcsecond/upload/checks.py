@@ -111,13 +111,17 @@ def find_telescope(remote: Remote, uuid_or_alias: str) -> Telescope:
     found = _telescope(_read(telescopes, uuid_or_alias))
     if found is not None:
         return found
+
+    def asked_for(item: Mapping[str, object]) -> Telescope | None:
+        aliases = (_text(item, "uuid"), _text(item, "alias"))
+        if uuid_or_alias.lower() in (each.lower() for each in aliases if each):
+            return _telescope(item)
+        return None
+
     # A 404 proves nothing for an alias: one with a dot may never reach the server's view.
-    for page in telescopes.pages():
-        for item in page:
-            found = _telescope(item)
-            aliases = (_text(item, "uuid"), _text(item, "alias"))
-            if found and uuid_or_alias.lower() in (each.lower() for each in aliases if each):
-                return found
+    for page in telescopes.pages(asked_for):
+        if page:
+            return page[0]
     raise ArcsecondError(
         f"there is no telescope {uuid_or_alias!r}{remote.where}",
         hint="List them with `arcsecond telescopes`; give the UUID or the alias.",
@@ -150,10 +154,13 @@ def find_dataset(remote: Remote, uuid_or_name: str) -> Dataset:
 
 def datasets_named(remote: Remote, name: str) -> list[Dataset]:
     """Return all datasets of that name, oldest first; the server's own filter may be loose."""
-    pages = remote.resource("datasets/").pages(name=name)
-    found = (parse_dataset(item) for page in pages for item in page)
-    same = [each for each in found if each is not None and normal_name(each.name) == name]
-    unique = {each.uuid: each for each in same}
+
+    def of_that_name(item: Mapping[str, object]) -> Dataset | None:
+        dataset = parse_dataset(item)
+        return dataset if dataset is not None and normal_name(dataset.name) == name else None
+
+    pages = remote.resource("datasets/").pages(of_that_name, name=name)
+    unique = {each.uuid: each for page in pages for each in page}
     return sorted(unique.values(), key=lambda each: each.created)
 
 

@@ -8,6 +8,7 @@ reach the server's view of a single file.
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from arcsecond.tags import find_sha256
 from arcsecond.upload.patience import is_passing_status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from arcsecond.upload.remote import Remote
 
@@ -67,7 +68,7 @@ def parse_file(item: object, *, keep_tags: bool = False) -> RemoteFile | None:
         # A server that computes the hash itself is believed before a tag.
         sha256=_sha256(item.get("sha256")) or find_sha256(tags or ()),
         from_oort=any(tag.startswith(OORTS) for tag in tags or ()),
-        dataset=_word(uuid_of(item.get("dataset"))),
+        dataset=_shared(uuid_of(item.get("dataset"))),
         has_file=item.get("size", 0) is not None and bool(item.get("file", "not told")),
         tags=tags if keep_tags else None,
     )
@@ -91,6 +92,11 @@ def _word(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _shared(value: str | None) -> str | None:
+    """Return the one copy of a text that a hundred thousand files have in common."""
+    return None if value is None else sys.intern(value)
+
+
 def _sha256(value: object) -> str | None:
     if isinstance(value, str) and _SHA256.fullmatch(value):
         return value.lower()
@@ -105,17 +111,32 @@ class DataFiles:
         self._all_files = remote.resource("datafiles/")
         self._files = remote.resource(f"datasets/{quote(dataset, safe='')}/datafiles/")
 
-    def listing(self) -> Iterator[RemoteFile]:
-        """Yield all of them; raises ArcsecondError when the listing cannot be read to its end."""
+    def listing(
+        self, wanted: Callable[[RemoteFile], bool] = lambda _: True
+    ) -> Iterator[RemoteFile]:
+        """Yield all of them that are wanted, page by page.
+
+        Raises ArcsecondError when the listing cannot be read to its end.
+        """
+
+        def kept(item: object) -> RemoteFile | None:
+            file = parse_file(item)
+            return file if file is not None and self._is_ours(file) and wanted(file) else None
+
+        def kept_of_all(item: object) -> RemoteFile | None:
+            file = kept(item)
+            return file if file is not None and file.dataset is not None else None
+
         try:
-            for page in self._files.pages(page_size=PAGE_SIZE):
-                yield from self._ours(page)
+            for page in self._files.pages(kept, page_size=PAGE_SIZE):
+                yield from page
         except AnswerError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
             # A server without that route has this one; its filter may be a mere wish.
-            for page in self._all_files.pages(dataset=self._dataset, page_size=PAGE_SIZE):
-                yield from (file for file in self._ours(page) if file.dataset is not None)
+            filters = {"dataset": self._dataset, "page_size": PAGE_SIZE}
+            for page in self._all_files.pages(kept_of_all, **filters):
+                yield from page
 
     def named(self, name: str) -> RemoteFile | None:
         """Ask for one file by its name; None if that shows none, which proves nothing yet.
@@ -140,19 +161,17 @@ class DataFiles:
 
         None means that it is not there. Raises as `listing` does.
         """
+
+        def wanted(file: RemoteFile) -> bool:
+            has_content = sha256 is not None and file.sha256 == sha256
+            return file.name == name or (has_content and not is_another(file.name))
+
         by_content = None
-        for file in self.listing():
+        for file in self.listing(wanted):
             if file.name == name:
                 return file
-            if sha256 is not None and file.sha256 == sha256 and not is_another(file.name):
-                by_content = file
+            by_content = file
         return by_content
-
-    def _ours(self, items: Iterable[object]) -> Iterator[RemoteFile]:
-        for item in items:
-            file = parse_file(item)
-            if file is not None and self._is_ours(file):
-                yield file
 
     def _is_ours(self, file: RemoteFile) -> bool:
         return file.dataset is None or file.dataset.lower() == self._dataset.lower()

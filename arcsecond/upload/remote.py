@@ -8,16 +8,15 @@ from urllib.parse import quote
 
 from arcsecond.endpoint import Resource
 from arcsecond.errors import BrokenError, NotReachedError
+from arcsecond.listing import LONGEST_LISTING_BYTES
+from arcsecond.transport import LONGEST_ANSWER_BYTES
 from arcsecond.upload.patience import LONGEST_WAIT_S, TRIES, is_passing_status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from arcsecond.transport import Answer, Transport
     from arcsecond.upload.patience import Patience
-
-LONGEST_ANSWER_BYTES = 512 * 1024 * 1024
-"""Of a listing in one piece; a hundred thousand files are a tenth of that."""
 
 
 class Remote:
@@ -56,6 +55,7 @@ class Remote:
         *,
         params: Mapping[str, str | Iterable[str]] | None = None,
         json: object = None,
+        into: Callable[[], Callable[[bytes], None]] | None = None,
     ) -> Answer:
         tries_left = TRIES if method == "GET" else 1  # what changes something is asked for once
         for tries in range(1, tries_left + 1):
@@ -66,7 +66,8 @@ class Remote:
                     path,
                     params=params,
                     json=json,
-                    longest_answer_bytes=LONGEST_ANSWER_BYTES,
+                    longest_answer_bytes=LONGEST_LISTING_BYTES if into else LONGEST_ANSWER_BYTES,
+                    on_content=into() if into else None,
                 )
             except (BrokenError, NotReachedError) as error:
                 is_dead = isinstance(error, NotReachedError) and not self._patience.outlasts_outages

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from arcsecond.answer import NO_ANSWER
 from arcsecond.errors import ArcsecondError, RedirectError, UnclearAnswerError
+from arcsecond.listing import CircleError, ListingReader, NoListingError, Trail
 from oort.remote.ended import (
     NotThereError,
     TooLongError,
     UnusableListingError,
     ended_by,
 )
-from oort.remote.listing import ListingReader, NoListingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,10 +24,6 @@ PAGE_SIZE: Final = 500
 """Entries of a page that a listing asks for; a server may give another number."""
 
 LONGEST_PAGE_BYTES: Final = 64 * 1024 * 1024
-
-_BLANK: Final = b" \t\r\n\xef\xbb\xbf"
-_JSON_BEGINS: Final = (b"[", b"{")
-"""How a listing begins; what begins otherwise is none, nor the server's."""
 
 
 def read_listing(
@@ -45,24 +41,21 @@ def read_listing(
     UnusableListingError, and of those TooLongError where the listing is longer than
     `longest_bytes`, or one page than 64 MiB.
     """
+    following: str | None = path
     params: Mapping[str, str] | None = {**filters, "page_size": str(PAGE_SIZE)}
-    seen: set[str] = set()
+    trail = Trail()
     left = longest_bytes
-    while True:
+    while following is not None:
         try:
-            page, length = _page(connection, path, params, what, take, left=left)
+            url, page, length = _page(connection, following, params, what, take, left=left)
+            following = trail.after(url, page)
+        except CircleError:
+            raise _broken(what) from None
         except NotThereError:
             if params is None:  # it shrank while it was read
                 raise _broken(what) from None
             raise
-        following = page.following
-        if following is None:
-            return
-        # Pages without an entry, each of which names another one, would go on for ever.
-        if following in seen or (params is None and not page.entries):
-            raise _broken(what)
-        seen.add(following)
-        path, params = following, None
+        params = None
         left = None if left is None else left - length
 
 
@@ -74,16 +67,14 @@ def _page(
     take: Callable[[dict[str, Any]], None],
     *,
     left: int | None,
-) -> tuple[ListingReader, int]:
-    """Read one page; return what read it, and how long it was."""
+) -> tuple[str, ListingReader, int]:
+    """Read one page; return where it was, what read it, and how long it was."""
     longest = LONGEST_PAGE_BYTES if left is None else min(max(left, 0), LONGEST_PAGE_BYTES)
     reader = ListingReader(take)
     length = 0
-    begins = b""
 
     def on_content(piece: bytes) -> None:
-        nonlocal length, begins
-        begins = begins or piece.lstrip(_BLANK)[:1]
+        nonlocal length
         length += len(piece)
         reader.feed(piece)
 
@@ -102,8 +93,8 @@ def _page(
     except ArcsecondError as error:
         raise ended_by(error) from None
     except NoListingError:
-        raise _broken(what, is_json=begins in _JSON_BEGINS) from None
-    return reader, length
+        raise _broken(what, is_json=reader.has_begun) from None
+    return answer.url, reader, length
 
 
 def _broken(what: str, *, is_json: bool = True) -> UnusableListingError:

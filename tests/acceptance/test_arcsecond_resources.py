@@ -325,6 +325,20 @@ def test_an_empty_listing_says_so(logged_in: Sandbox, arcsecond: Command) -> Non
     assert logged_in.username
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_bare_array_is_printed_as_it_comes(
+    options: tuple[str, ...], logged_in: Sandbox, arcsecond: Command
+) -> None:
+    """It is broken far behind its beginning, which has been printed."""
+    found = [{"uuid": f"{number:036}", "name": f"night {number}"} for number in range(20_000)]
+    broken = json.dumps(found)[:-1] + ", <html>"
+    logged_in.rule(method="GET", path="/datasets/", status=200, body=broken)
+
+    assert arcsecond("datasets", *options) == 1
+    assert "night 19999" in arcsecond.out
+    assert arcsecond.err.startswith("Error: datasets: what answered does not look like Arcsecond")
+
+
 def test_each_page_is_printed_when_it_comes(tmp_path: Path, arcsecond: Command) -> None:
     """The third page of a listing is an error: the two before it have been printed."""
     with running_sandbox(tmp_path / "paged", page_size=2) as paged:

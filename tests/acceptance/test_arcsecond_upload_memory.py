@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from arcsecond.tags import sha256_tag
 from arcsecond.upload.context import UploadContext
 from arcsecond.upload.index import RemoteIndex
 from arcsecond.upload.plan import make_plan
@@ -56,6 +59,41 @@ def test_a_file_larger_than_the_memory_it_gets_is_sent(sandbox: Sandbox, tmp_pat
         peak = peak_of(str(folder), "-d", "M31", "-y")
         assert server.sizes == [512 * MIB]
     assert peak < 100 * MIB
+
+
+def test_a_listing_of_many_costs_what_is_known_of_each_file(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """100,000 files in one bare array of 51 MB: parsed whole, they take 260 MiB."""
+    folder = write_files(tmp_path / "M31", {"M31_L_00007.fits": "x"})
+    dataset = sandbox.create_dataset("M31")
+    listing = json.dumps([data_file(number, dataset) for number in range(100_000)]).encode()
+    with Discarding(sandbox.url, listing=listing) as server:
+        log_in(sandbox, at=server.url)
+        peak = peak_of(str(folder), "-d", dataset, "-y")
+        assert server.sizes == []  # it was found in the listing
+    assert peak < 110 * MIB
+
+
+def data_file(number: int, dataset: str) -> dict[str, object]:
+    """Return a data file of one byte as a server lists it."""
+    return {
+        "pk": number,
+        "name": f"M31_L_{number:05}.fits",
+        "dataset": dataset,
+        "size": 1,
+        "file": f"https://files.example.org/{dataset}/M31_L_{number:05}.fits",
+        "tags": [
+            sha256_tag(hashlib.sha256(b"x").hexdigest()),
+            "oort|machine|dome-pc-1",
+            "oort|folder|/home/observer/nights/M31",
+        ],
+        "creation_date": "2026-03-01T21:14:03.123456Z",
+        "last_update": "2026-03-01T21:14:03.123456Z",
+        "is_raw": True,
+        "observation": None,
+        "target_name": None,
+    }
 
 
 def test_a_file_of_many_costs_a_name(tmp_path: Path) -> None:

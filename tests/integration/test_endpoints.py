@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +19,9 @@ from arcsecond.errors import (
     RedirectError,
     UnclearAnswerError,
 )
+from arcsecond.transport import Transport
+from arcsecond.upload.patience import Patience
+from arcsecond.upload.remote import Remote
 from tests.support.raw_server import Connection, RawServer
 
 if TYPE_CHECKING:
@@ -42,11 +46,20 @@ class Script:
         lines += [f"{name}: {value}" for name, value in headers.items()]
         self._answers.append("\r\n".join(lines).encode() + b"\r\n\r\n" + raw)
 
+    def add_cut(self, status: int, content: object, *, missing: int) -> None:
+        """Prepare an answer that lacks so many bytes at its end."""
+        self.add(status, content)
+        self._answers[-1] = self._answers[-1][:-missing]
+
     def __call__(self, connection: Connection) -> None:
         while head := connection.read_request():
             body, connection.received = connection.received, b""
             self.asked.append(head.partition(b" HTTP/")[0].decode() + f" {body.decode()}".rstrip())
-            connection.sock.sendall(self._answers.pop(0))
+            answer = self._answers.pop(0)
+            connection.sock.sendall(answer)
+            head, _, content = answer.partition(b"\r\n\r\n")
+            if f"Content-Length: {len(content)}".encode() not in head:
+                return
 
 
 @pytest.fixture
@@ -101,18 +114,83 @@ def test_pages_on_another_server_are_refused(script: Script, api: ArcsecondAPI) 
 
 
 def test_pages_in_circles_are_given_up(script: Script, api: ArcsecondAPI) -> None:
-    for _ in range(3):
+    for _ in range(2):
         script.add(200, {"count": 2, "next": "{url}/datasets/?page=2", "results": []})
 
     _, error = api.datasets.list()
 
     assert isinstance(error, UnclearAnswerError)
-    assert len(script.asked) == 3
+    assert len(script.asked) == 2
+
+
+def test_a_bare_array_may_be_longer_than_any_other_answer(
+    script: Script, api: ArcsecondAPI
+) -> None:
+    entry = json.dumps({"uuid": "a", "notes": "x" * 1024 * 1024}).encode()
+    with Transport(script.url) as transport:
+        remote = Remote(transport, None, Patience(threading.Event()))
+        for resource in (api.datasets.raising, remote.resource("datasets/")):
+            script.add(200, b"[" + b",".join([entry] * 70) + b"]")
+            assert list(resource.pages(lambda one: one["uuid"])) == [["a"] * 70]
+
+
+def test_what_is_kept_of_a_page_is_of_one_answer(script: Script) -> None:
+    """One that breaks off is asked for again, and what came of it is not kept."""
+    entries = [{"uuid": "a", "notes": "x" * 300_000}, {"uuid": "b", "notes": "x" * 300_000}]
+    script.add_cut(200, entries, missing=5)
+    script.add(200, entries)
+    given: list[str] = []
+
+    def uuid_of(one: dict[str, Any]) -> str:
+        given.append(one["uuid"])
+        return given[-1]
+
+    with Transport(script.url) as transport:
+        remote = Remote(transport, None, Patience(threading.Event()))
+        assert list(remote.resource("datasets/").pages(uuid_of)) == [["a", "b"]]
+
+    assert given == ["a", "a", "b"]
+
+
+def test_objects_are_given_before_the_rest_of_a_bare_array_has_come() -> None:
+    is_given = threading.Event()
+
+    def handler(connection: Connection) -> bool:
+        connection.read_request()
+        connection.sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for piece in (b'[{"uuid": "a"}, ', b'{"uuid": "b"}]', b""):
+            connection.sock.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
+            if not is_given.wait(20):
+                return False
+        return True
+
+    with RawServer(handler) as server, Transport(server.url) as transport:
+        remote = Remote(transport, None, Patience(threading.Event()))
+        for _ in remote.resource("datasets/").pages(lambda _: is_given.set()):
+            pass
+        assert server.result() is True
+
+
+def test_a_long_page_of_a_hotel_is_not_read_to_its_end(script: Script, api: ArcsecondAPI) -> None:
+    script.add_cut(200, b"<html>" + b"x" * 2 * 1024 * 1024, missing=1)
+
+    _, error = api.datasets.list()
+
+    assert isinstance(error, UnclearAnswerError)
+    assert "answered with a page" in error.message
 
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"<html></html>", {"detail": "?"}, {"results": {}}, {"results": [], "next": 3}, 7],
+    [
+        b"",
+        b"<html></html>",
+        b'[{"uuid": "a"}, oh',
+        {"detail": "?"},
+        {"results": {}},
+        {"results": [], "next": 3},
+        7,
+    ],
 )
 def test_a_listing_that_is_none_proves_nothing(
     content: object, script: Script, api: ArcsecondAPI

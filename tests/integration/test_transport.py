@@ -773,6 +773,29 @@ def test_an_answer_that_is_too_long_is_given_up() -> None:
         assert transport.request("GET", "").http_status == 201
 
 
+def test_what_the_reader_of_an_answer_meets_is_no_trouble_of_the_connection() -> None:
+    """A closed pipe, for one, where an answer is printed as it comes."""
+
+    def take(_: bytes) -> None:
+        raise BrokenPipeError("the pager has gone")
+
+    with RawServer(answers()) as server, Transport(server.url) as transport:
+        with pytest.raises(BrokenPipeError, match="the pager has gone"):
+            transport.request("GET", "", on_content=take)
+
+        assert transport.request("GET", "").http_status == 201
+
+
+def test_a_trace_tells_the_bytes_of_an_answer_that_was_read_as_it_came() -> None:
+    lines: list[str] = []
+    pieces: list[bytes] = []
+    with RawServer(answers()) as server, Transport(server.url, trace=lines.append) as transport:
+        answer = transport.request("GET", "", on_content=pieces.append)
+
+    assert (answer.content, b"".join(pieces)) == (b"", b'{"pk":1}')
+    assert "< 201 Created, 8 bytes" in lines[-1]
+
+
 @pytest.mark.parametrize("bundle", ["missing.pem", "not-a-certificate.pem"])
 def test_a_ca_bundle_that_cannot_be_used_is_a_matter_of_configuration(
     bundle: str, tmp_path: Path

@@ -3,6 +3,7 @@
     with Discarding(sandbox.url) as server:
         log_in(sandbox, at=server.url)
 
+`listing` is answered for the files of any dataset, if it is given.
 `python -m tests.support.discarding URL [SECONDS]` runs one as a process, which takes so long for
 each answer.
 """
@@ -27,8 +28,9 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, behind: str, answers_after_s: float) -> None:
+    def __init__(self, behind: str, answers_after_s: float, listing: bytes | None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.listing = listing
         self.behind = urlsplit(behind).netloc
         self.answers_after_s = answers_after_s
         self.lock = threading.Lock()
@@ -49,7 +51,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._pass_on()
 
     def do_GET(self) -> None:
-        self._pass_on()
+        listing = self.server.listing
+        if listing is not None and re.match(r"/datasets/[^/]+/datafiles/(\?|$)", self.path):
+            self._answer(200, listing)
+        else:
+            self._pass_on()
 
     def do_PATCH(self) -> None:
         self._pass_on()
@@ -114,8 +120,10 @@ class _Handler(BaseHTTPRequestHandler):
 class Discarding:
     """The server in a thread of its own; `sizes` has the bytes of each file that came."""
 
-    def __init__(self, behind: str, *, answers_after_s: float = 0.0) -> None:
-        self._server = _Server(behind, answers_after_s)
+    def __init__(
+        self, behind: str, *, answers_after_s: float = 0.0, listing: bytes | None = None
+    ) -> None:
+        self._server = _Server(behind, answers_after_s, listing)
         self._thread = threading.Thread(target=self._server.serve_forever, name="discarding")
         self.sizes = self._server.sizes
         self.url = f"http://127.0.0.1:{self._server.server_port}"

@@ -100,7 +100,9 @@ def test_text_gives_way_before_numbers_and_times(capsys: pytest.CaptureFixture[s
 def test_a_list_is_written_item_by_item(capsys: pytest.CaptureFixture[str]) -> None:
     items = [{"a": "line\nline"}, 5, []]
 
-    output.as_json_list(iter(items))
+    with output.JSONList() as printed:
+        for item in items:
+            printed.add(item)
     text = capsys.readouterr().out
     output.as_json(items)
 
@@ -113,7 +115,8 @@ def test_a_key_is_in_no_line(capsys: pytest.CaptureFixture[str]) -> None:
 
     output.say("it is a-key-that-stays-put")
     output.note("short words of a-key-that-stays-put")
-    output.as_json_list(["a-key-that-stays-put"])
+    with output.JSONList() as printed:
+        printed.add("a-key-that-stays-put")
 
     out, err = capsys.readouterr()
     assert out == 'it is …\n[\n  "…"\n]\n'

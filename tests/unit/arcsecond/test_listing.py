@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oort.remote.listing import ListingReader, NoListingError
+from arcsecond.listing import CircleError, ListingReader, NoListingError, Trail
 
 
 def read(content: bytes, piece: int = 7) -> tuple[list[dict[str, Any]], str | None]:
@@ -59,6 +59,9 @@ def test_a_page_names_the_next_one() -> None:
         b'[{"pk": 1},',
         b'[{"pk": 1} {"pk": 2}]',
         b'[{"pk": 1}, {"pk"',
+        b"[] []",
+        b'{"results": []} x',
+        b'{"results": [], "next": 3}',
         b"\xff\xfe",
         b"[" * 100_000,
     ],
@@ -93,3 +96,57 @@ def test_what_was_read_is_not_kept() -> None:
     for number in range(5000):
         reader.feed(json.dumps({"pk": number, "name": "x" * 100}).encode() + b",")
         assert len(reader._text) < 1000  # its memory is what is tested
+
+
+def page(following: str | None, *, is_empty: bool = False) -> ListingReader:
+    reader = ListingReader(lambda _entry: None)
+    reader.feed(json.dumps({"next": following, "results": [] if is_empty else [{}]}).encode())
+    reader.end()
+    return reader
+
+
+def test_a_trail_leads_to_the_end() -> None:
+    trail = Trail()
+    assert trail.after("/1", page("/2", is_empty=True)) == "/2"
+    assert trail.after("/2", page("/3")) == "/3"
+    assert trail.after("/3", page(None, is_empty=True)) is None
+
+
+@pytest.mark.parametrize("back", ["/1", "/2", "two"])
+def test_a_trail_leads_to_no_page_again(back: str) -> None:
+    trail = Trail()
+    assert trail.after("/1", page("two")) == "two"
+    with pytest.raises(CircleError):
+        trail.after("/2", page(back))
+
+
+def test_a_page_that_was_named_by_another_address_is_known_when_it_comes() -> None:
+    trail = Trail()
+    assert trail.after("/1", page("one")) == "one"
+    with pytest.raises(CircleError):
+        trail.after("/1", page("two"))
+
+
+def test_a_trail_of_empty_pages_ends() -> None:
+    trail = Trail()
+    assert trail.after("/1", page("/2", is_empty=True)) == "/2"
+    with pytest.raises(CircleError):
+        trail.after("/2", page("/3", is_empty=True))
+
+
+@pytest.mark.parametrize(
+    ("content", "has_begun"),
+    [
+        (b"", False),
+        (b" <html>", False),
+        (b" [oh", True),
+        (b"\xef\xbb\xbf{", True),
+        (b"[\xff", True),
+    ],
+)
+def test_a_page_of_a_hotel_is_told_from_a_broken_listing(content: bytes, has_begun: bool) -> None:
+    reader = ListingReader(lambda _entry: None)
+    with pytest.raises(NoListingError):  # noqa: PT012  # either may tell
+        reader.feed(content)
+        reader.end()
+    assert reader.has_begun is has_begun

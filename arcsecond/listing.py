@@ -1,7 +1,8 @@
 """A listing read as it arrives, entry by entry: it may be as long as the dataset.
 
 Lists come as bare arrays in places and as pages, `{count, next, previous, results}`, in others.
-Pure but for the reader's own memory, which holds one entry and the rest of what arrived last.
+Pure but for the reader's own memory, which holds one entry and the rest of what arrived last, and
+for the addresses that a `Trail` has seen.
 """
 
 from __future__ import annotations
@@ -15,12 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 _BLANKS: Final = " \t\r\n"
+_BEFORE_JSON: Final = b" \t\r\n\xef\xbb\xbf"
+_BEGINNINGS: Final = (b"[", b"{")
+LONGEST_LISTING_BYTES: Final = 4 * 1024 * 1024 * 1024
+"""Of one answer; ten million files are about as much, and what goes on longer may never end."""
 _LONGEST_VALUE: Final = 16 * 1024 * 1024
 """Characters of one entry; a data file's own header is among them."""
 
 
 class NoListingError(Exception):
     """What was answered is no listing, or a part of one."""
+
+
+class CircleError(NoListingError):
+    """The pages of a listing lead back to one of them, or on and on without an entry."""
 
 
 class ListingReader:
@@ -43,9 +52,16 @@ class ListingReader:
         self._has_ended = False
         self._steps = self._document()
         self._is_done = False
+        self._beginning = b""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether what came begins as a listing does; a hotel's page does not."""
+        return self._beginning in _BEGINNINGS
 
     def feed(self, piece: bytes) -> None:
         """Read on. Raises NoListingError."""
+        self._beginning = self._beginning or piece.lstrip(_BEFORE_JSON)[:1]
         self._read(piece)
 
     def end(self) -> None:
@@ -74,6 +90,13 @@ class ListingReader:
             yield from self._page()
         else:
             raise NoListingError
+        while True:
+            self._skip_blanks()
+            if self._at < len(self._text):
+                raise NoListingError
+            if self._has_ended:
+                return
+            yield
 
     def _page(self) -> Generator[None, None, None]:
         self._at += 1
@@ -88,9 +111,12 @@ class ListingReader:
                 yield from self._entries()
             else:
                 value = yield from self._value()
-                if name == "next" and isinstance(value, str):
-                    self.following = value.strip() or None
+                if name == "next":
+                    if not (value is None or isinstance(value, str)):
+                        raise NoListingError
+                    self.following = (value or "").strip() or None
             mark = yield from self._comma_or("}")
+        self._at += 1
         if not has_results:
             raise NoListingError
 
@@ -126,13 +152,16 @@ class ListingReader:
     def _mark(self) -> Generator[None, None, str]:
         """Return the next character that is no blank, without going past it."""
         while True:
-            while self._at < len(self._text) and self._text[self._at] in _BLANKS:
-                self._at += 1
+            self._skip_blanks()
             if self._at < len(self._text):
                 return self._text[self._at]
             if self._has_ended:
                 raise NoListingError
             yield
+
+    def _skip_blanks(self) -> None:
+        while self._at < len(self._text) and self._text[self._at] in _BLANKS:
+            self._at += 1
 
     def _value(self) -> Generator[None, None, object]:
         """Return the next value, and go past it."""
@@ -149,3 +178,27 @@ class ListingReader:
                 raise NoListingError
             while len(self._text) - self._at < 2 * here and not self._has_ended:
                 yield
+
+
+class Trail:
+    """The addresses of a listing's pages, from one to the next: none may come twice."""
+
+    def __init__(self) -> None:
+        self._asked: set[str] = set()
+        self._named: set[str] = set()
+
+    def after(self, url: str, page: ListingReader) -> str | None:
+        """Return the address of the page behind this one, which came from `url`; None at the end.
+
+        Raises CircleError; for pages without an entry, too, each of which names another one.
+        """
+        following = page.following
+        is_back = url in self._asked
+        self._asked.add(url)
+        is_back = is_back or following in self._asked or following in self._named
+        if following is None:
+            return None
+        if is_back or (len(self._asked) > 1 and not page.entries):
+            raise CircleError
+        self._named.add(following)
+        return following
