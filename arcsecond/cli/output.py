@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _GAP = "  "
 _SHORTEST_CELL = 6
+_NARROWEST_TEXT = 20
+"""Columns; in fewer a text is no easier to read for being wrapped."""
 _KILO = 1024
 _SHORTEST_KEY = 8
 """What is shorter is no key that a server gave, and may be a part of any word."""
@@ -163,12 +165,16 @@ def line_width() -> int | None:
 
 
 def record(fields: Mapping[str, object]) -> None:
-    """Print one object, a line a field."""
+    """Print one object, a line a field; on a terminal a long value goes on below its beginning."""
     wide = max((_width(printable(name)) for name in fields), default=0)
+    room = None
+    if (width := line_width()) is not None:
+        room = width - wide - len(_GAP)
     for name, value in fields.items():
         label = printable(name)
-        blanks = " " * (wide - _width(label))
-        say(f"{label}{blanks}{_GAP}{printable(_cell(value))}".rstrip())
+        for line in _wrapped(printable(_cell(value)), room):
+            say(f"{label}{' ' * (wide - _width(label))}{_GAP}{line}".rstrip())
+            label = ""
 
 
 def volume(count: float) -> str:
@@ -209,7 +215,10 @@ def prepare_streams() -> None:
 
 def _print(text: str, stream: TextIO, *, end: str = "\n") -> None:
     flush = stream is sys.stdout and stream.isatty()
-    print(_hidden.removed_from(text), file=stream, end=end, flush=flush)
+    # In one piece: with -v several threads of an upload print at once, each a line of its own.
+    stream.write(f"{_hidden.removed_from(text)}{end}")
+    if flush:
+        stream.flush()
 
 
 def _cell(value: object) -> str:
@@ -231,6 +240,20 @@ def _fitted(widths: list[int], width: int, from_columns: Collection[int]) -> lis
             break
         fitted[widest] -= 1
     return fitted
+
+
+def _wrapped(text: str, room: int | None) -> list[str]:
+    """Return a text in lines of so many columns; a word that is longer stays whole."""
+    if room is None or room < _NARROWEST_TEXT:
+        return [text]
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if lines[-1] and _width(longer) > room:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def _width(text: str) -> int:

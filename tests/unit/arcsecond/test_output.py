@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
+import unicodedata
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from hypothesis import given
@@ -12,9 +17,15 @@ from arcsecond.cli import output
 from arcsecond.config import Secret
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
 
 UUID = "0b1cd3f2-0000-4000-8000-000000000001"
+
+
+def columns_of(line: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
 
 
 def test_a_table_fits_and_keeps_its_identifier(capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,6 +62,41 @@ def test_a_record_has_a_line_a_field(capsys: pytest.CaptureFixture[str]) -> None
     output.record({"name": "M31", "is_raw": True, "tags": ["é"], "none": None})
 
     assert capsys.readouterr().out == 'name    M31\nis_raw  yes\ntags    ["é"]\nnone\n'
+
+
+def test_a_long_value_goes_on_below_its_beginning(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    output.record({"name": "星雲の 観測 of the night " * 3, "site": "x" * 60 + " y"})
+
+    name, site = capsys.readouterr().out.split("site")
+    lines = name.splitlines()
+    assert lines[0].startswith("name  星雲の 観測 of")
+    assert len(lines) > 2
+    assert all(line.startswith(" " * 6) for line in lines[1:])
+    assert all(columns_of(line) <= 40 for line in lines)
+    assert " ".join(" ".join(lines).split()) == "name " + ("星雲の 観測 of the night " * 3).strip()
+    assert site == f"  {'x' * 60}\n      y\n"
+
+
+def test_lines_of_several_threads_stay_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [letter * 40 for letter in "abcdefgh"]
+    switched_every_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        # As with PYTHONUNBUFFERED: what is written goes out at once.
+        with (tmp_path / "stderr").open("wb", buffering=0) as raw:
+            stderr = io.TextIOWrapper(raw, write_through=True)
+            monkeypatch.setattr(sys, "stderr", stderr)
+            with ThreadPoolExecutor(len(lines)) as threads:
+                list(threads.map(lambda line: [output.note(line) for _ in range(500)], lines))
+    finally:
+        sys.setswitchinterval(switched_every_s)
+
+    assert Counter((tmp_path / "stderr").read_text().splitlines()) == dict.fromkeys(lines, 500)
 
 
 @given(st.text())
