@@ -70,7 +70,7 @@ def profile(config: ArcsecondConfig, trace: Callable[[str], None] | None = None)
         if config.username is None:
             raise NotLoggedInError(
                 f"whose key is stored for {config.api_name} is not known",
-                hint="Log in again with `arcsecond login`.",
+                hint=f"Log in again with `{config.login_command(uploads=False)}`.",
             )
         return api.profiles.raising.read(config.username)
 

@@ -91,10 +91,9 @@ class ArcsecondAPI:
         if self._transport is None:
             key = self.config.key_for(uploads=self._uploads)
             if key is None:
-                api = "" if self.config.api_name == "cloud" else f" --api {self.config.api_name}"
                 raise NotLoggedInError(
                     f"no key is stored for {self.config.api_name} ({self.config.api_server})",
-                    hint=f"Log in with `arcsecond login{api}`.",
+                    hint=f"Log in with `{self.config.login_command(uploads=self._uploads)}`.",
                 )
             from arcsecond.transport import Transport
 

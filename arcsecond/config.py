@@ -210,6 +210,15 @@ class ArcsecondConfig:
             return self.upload_key or self.access_key
         return self.access_key or self.upload_key
 
+    def login_command(self, *, uploads: bool) -> str:
+        """Return the command that stores a key in the place of the one that `key_for` returns.
+
+        The type matters: of two stored keys a login of the other one would mend nothing.
+        """
+        api = "" if self.api_name == CLOUD else f" --api {self.api_name}"
+        is_access = self.access_key is not None and not (uploads and self.upload_key)
+        return f"arcsecond login{api}{' --type access' if is_access else ''}"
+
     def _key(self, key_type: KeyType) -> Secret | None:
         key = self._keys.get(key_type)
         try:

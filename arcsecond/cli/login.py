@@ -8,6 +8,7 @@ import click
 
 from arcsecond.cli import output
 from arcsecond.cli.options import api_option, asked, verbose_option
+from arcsecond.errors import InputError
 
 TYPES = ("upload", "access")
 STDIN = "-"
@@ -46,7 +47,10 @@ def login(
             raise click.UsageError("The key comes from stdin: give --username too.")
         key = sys.stdin.readline().strip()
         if not key:
-            raise click.Abort
+            raise InputError(
+                "there is no key on stdin",
+                hint="Its first line is the key: arcsecond login -u NAME --upload_key - < FILE.",
+            )
     elif key is not None:
         output.warning(
             "a key on the command line can be read by others on this machine, and stays"

@@ -21,11 +21,11 @@ from arcsecond.cli.groups import Group
 from arcsecond.cli.options import (
     Asked,
     before_the_command,
-    debug_option,
+    equip,
+    every_command_has,
     refuse_what_it_has_not,
 )
 from arcsecond.errors import ArcsecondError
-from arcsecond.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,12 +72,12 @@ class LazyGroup(Group):
         return list(COMMANDS)
 
     def get_command(self, _: click.Context, name: str) -> click.Command | None:
-        """Import the command, and see that it has `--debug`."""
+        """Import the command, and see that it has what every command has."""
         if name not in COMMANDS:
             return None
         module, attribute, _short_help = COMMANDS[name]
         command: click.Command = getattr(import_module(module), attribute)
-        _give_debug(command)
+        equip(command)
         return command
 
     def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
@@ -86,20 +86,11 @@ class LazyGroup(Group):
             formatter.write_dl([(name, words) for name, (_, _, words) in COMMANDS.items()])
 
 
-def _give_debug(command: click.Command) -> None:
-    if not any("--debug" in parameter.opts for parameter in command.params):
-        command.params.append(debug_option())
-    if isinstance(command, click.Group):
-        for inner in command.commands.values():
-            _give_debug(inner)
-
-
 @click.group(
     cls=LazyGroup,
-    params=[debug_option()],
+    params=[*every_command_has()],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(__version__, "-V", "--version", prog_name="arcsecond")
 @before_the_command
 @click.pass_context
 def arcsecond(context: click.Context) -> None:

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 def me() -> None:
     """Show the profile of the account."""
     from arcsecond.account import profile
+    from arcsecond.cli.remedies import login_named
 
     config = asked().config()
-    found = profile(config, asked().trace())
+    with login_named(config):
+        found = profile(config, asked().trace())
     if asked().as_json:
         output.as_json(found)
         return

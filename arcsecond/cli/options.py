@@ -80,27 +80,63 @@ def shared(*names: str, keep: str, **attributes: Any) -> Callable[[F], F]:
     return click.option(*names, expose_value=False, callback=_keeper(keep), **attributes)
 
 
-def debug_option() -> click.Option:
-    """Return `--debug`, which every command has."""
-    return click.Option(
-        ["--debug"],
-        is_flag=True,
-        expose_value=False,
-        callback=_keeper("debug"),
-        help="Show the traceback of an error.",
+def every_command_has() -> tuple[click.Option, click.Option]:
+    """Return `--debug` and `--version`."""
+    return (
+        click.Option(
+            ["--debug"],
+            is_flag=True,
+            expose_value=False,
+            callback=_keeper("debug"),
+            help="Show the traceback of an error.",
+        ),
+        click.Option(
+            ["-V", "--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_say_version,
+            help="Show the version and exit.",
+        ),
     )
 
 
+def equip(command: click.Command) -> None:
+    """Give a command, and those below it, what every command has."""
+    if not any("--debug" in parameter.opts for parameter in command.params):
+        command.params += every_command_has()
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            equip(inner)
+
+
+def _say_version(context: click.Context, _: click.Parameter, is_asked: bool) -> None:
+    if is_asked and not context.resilient_parsing:
+        from arcsecond.cli.output import say
+        from arcsecond.version import __version__
+
+        say(f"arcsecond, version {__version__}")
+        context.exit()
+
+
 def _keeper(field: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    def keep(context: click.Context, _: click.Parameter, value: Any) -> Any:
-        if isinstance(value, str) and not text_of(value).strip():
-            # "$PORTAL" of a script where it is not set: the account is not what was meant.
-            raise click.BadParameter("it is empty.")
+    def keep(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        value = not_empty(context, parameter, value)
         if value:
             setattr(context.ensure_object(Asked), field, value)
         return value
 
     return keep
+
+
+def not_empty(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
+    """Return the value; raises a BadParameter for a text that is empty, or none.
+
+    "$PORTAL" of a script where it is not set: the account is not what was meant.
+    """
+    if isinstance(value, str) and not text_of(value).strip():
+        raise click.BadParameter("it is empty.")
+    return value
 
 
 def text_of(value: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,11 +19,9 @@ from arcsecond.cli.options import (
     text_of,
     verbose_option,
 )
-from arcsecond.errors import AnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from contextlib import AbstractContextManager
 
     from arcsecond.api import ArcsecondAPI
     from arcsecond.endpoint import Resource
@@ -142,7 +139,7 @@ def _add_read(group: click.Group, name: str) -> None:
     @_identifier
     @_server_options
     def read(identifier: str) -> None:
-        with _api(name) as api, _told_where(name, api):
+        with _api(name, has_identifier=True) as api:
             _show_one(name, _resource(api, name).read(identifier))
 
 
@@ -161,7 +158,7 @@ def _add_update(group: click.Group, name: str) -> None:
     @_fields
     @_server_options
     def update(identifier: str, fields: dict[str, object]) -> None:
-        with _api(name) as api, _told_where(name, api):
+        with _api(name, has_identifier=True) as api:
             _show_one(name, _resource(api, name).update(identifier, json=fields))
 
 
@@ -171,7 +168,7 @@ def _add_delete(group: click.Group, name: str) -> None:
     @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
     @_server_options
     def delete(identifier: str, yes: bool) -> None:
-        with _api(name) as api, _told_where(name, api):
+        with _api(name, has_identifier=True) as api:
             resource = _resource(api, name)
             if not yes:
                 _ask_before_deleting(resource.read(identifier), identifier, name, api)
@@ -189,24 +186,12 @@ def _ask_before_deleting(
     called = found.get("name") or found.get("username")
     what = f"{called} ({identifier})" if called and called != identifier else identifier
     files = found.get("data_files_count")
-    within = f" and its {files} data files" if isinstance(files, int) and files else ""
+    kinds = "data file" if files == 1 else "data files"
+    within = f" and its {files} {kinds}" if isinstance(files, int) and files else ""
     portal = f", portal {api.subdomain}" if api.subdomain else ""
     question = f"Delete {what}{within} of the {LISTINGS[name].words} at"
     place = f"{api.config.api_server}{portal}"
     output.confirm(f"{question} {place}?")
-
-
-@contextmanager
-def _told_where(name: str, api: ArcsecondAPI) -> Iterator[None]:
-    """Say how to find what there is, where the server does not find what was named."""
-    try:
-        yield
-    except AnswerError as error:
-        if error.status == HTTPStatus.NOT_FOUND and error.hint is None:
-            portal = f" -p {api.subdomain}" if api.subdomain else ""
-            place = "this portal" if portal else "your account; -p SUBDOMAIN is for a portal"
-            error.hint = f"`arcsecond {name}{portal}` lists what there is in {place}."
-        raise
 
 
 def _server_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -232,12 +217,21 @@ def _fields(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-def _api(name: str) -> AbstractContextManager[ArcsecondAPI]:
+@contextmanager
+def _api(name: str, *, has_identifier: bool = False) -> Iterator[ArcsecondAPI]:
+    """Give the connection for one command; its errors name the remedy in full."""
     from arcsecond.api import ArcsecondAPI
+    from arcsecond.cli.remedies import login_named, place_named
 
     if LISTINGS[name].needs_portal and asked().portal is None:
         raise click.UsageError(f"{name} are those of a portal: say which with -p SUBDOMAIN.")
-    return ArcsecondAPI(asked().config(), asked().portal, trace=asked().trace())
+    config = asked().config()
+    with (
+        ArcsecondAPI(config, asked().portal, trace=asked().trace()) as api,
+        login_named(config),
+        place_named(name, api, has_identifier=has_identifier),
+    ):
+        yield api
 
 
 def _resource(api: ArcsecondAPI, name: str) -> Resource:

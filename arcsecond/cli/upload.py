@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from arcsecond.cli.options import api_option, asked, portal_option, verbose_option
+from arcsecond.cli.options import api_option, asked, not_empty, portal_option, verbose_option
 from arcsecond.errors import ArcsecondError, InputError
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class _Workers(click.ParamType[int | None]):
     "-t",
     "--telescope",
     metavar="TELESCOPE",
+    callback=not_empty,
     help="Attach the dataset to this telescope: its UUID or alias.",
 )
 @portal_option
@@ -116,6 +117,8 @@ def upload(
                 context, folder, workers=workers, throttle=throttle, on_found=on_found
             )
         view.show_summary(context, job.plan, throttle)
+        if not job.plan.files and not job.plan.unreadable:
+            view.show_nothing(job.plan)
         if job.plan.files and not yes:
             click.confirm("Upload?", abort=True, err=True)
         if job.plan.files or job.plan.unreadable:

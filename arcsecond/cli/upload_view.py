@@ -59,6 +59,12 @@ def show_summary(context: UploadContext, plan: Plan, throttle: Throttle | None) 
     output.record({name: text for name, text in lines.items() if text})
 
 
+def show_nothing(plan: Plan) -> None:
+    """Say why the end comes so soon."""
+    kinds = "files" if not plan.left_out else "files but those that are left out"
+    output.say(f"Nothing to upload: the folder has no {kinds}.")
+
+
 def show_report(job: FolderUpload) -> None:
     """Print how many files had which outcome, and what failed with the reason."""
     report = job.report

@@ -65,7 +65,7 @@ def check_account(remote: Remote, config: ArcsecondConfig) -> str:
     if key is None or not config.username:
         raise NotLoggedInError(
             f"no key is stored for {config.api_name} ({config.api_server})",
-            hint="Log in with `arcsecond login`.",
+            hint=f"Log in with `{config.login_command(uploads=True)}`.",
         )
     answer = remote.transport.request(
         "POST",
@@ -78,7 +78,7 @@ def check_account(remote: Remote, config: ArcsecondConfig) -> str:
             f"{config.api_server} does not accept the stored key of {config.username}",
             status=answer.http_status,
             words=answer.words(),
-            hint="Log in again with `arcsecond login`.",
+            hint=f"Log in again with `{config.login_command(uploads=True)}`.",
         )
     if not answer.is_success or (answer.content.strip() and not answer.is_json):
         raise answer_error(answer, config.api_server)
@@ -92,7 +92,7 @@ def check_portal(remote: Remote, portal: str, username: str) -> str:
         raise ArcsecondError(
             f"there is no portal {portal!r}",
             status=HTTPStatus.NOT_FOUND,
-            hint="Give its subdomain, as in <subdomain>.arcsecond.io.",
+            hint="Give its subdomain, as in <subdomain>.arcsecond.io; `arcsecond me` lists yours.",
         )
     role = _role(remote.resource_of_all("profiles/").read(username), portal)
     if role is None or role.lower() in _MAY_NOT_UPLOAD:
@@ -124,7 +124,7 @@ def find_telescope(remote: Remote, uuid_or_alias: str) -> Telescope:
             return page[0]
     raise ArcsecondError(
         f"there is no telescope {uuid_or_alias!r}{remote.where}",
-        hint="List them with `arcsecond telescopes`; give the UUID or the alias.",
+        hint=f"List them with `{_listing('telescopes', remote)}`; give the UUID or the alias.",
         status=HTTPStatus.NOT_FOUND,
     )
 
@@ -197,7 +197,7 @@ def _dataset_by_uuid(remote: Remote, uuid: str) -> Dataset:
     if dataset is None:
         raise ArcsecondError(
             f"there is no dataset {uuid}{remote.where}",
-            hint="List them with `arcsecond datasets`.",
+            hint=f"List them with `{_listing('datasets', remote)}`.",
             status=HTTPStatus.NOT_FOUND,
         )
     return dataset
@@ -228,6 +228,11 @@ def _role(profile: object, portal: str) -> str | None:
 def _telescope(item: Mapping[str, object] | None) -> Telescope | None:
     uuid = _text(item, "uuid")
     return Telescope(uuid, _text(item, "name") or "") if uuid else None
+
+
+def _listing(name: str, remote: Remote) -> str:
+    """Return the command that lists what there is in the account, or in the portal."""
+    return f"arcsecond {name}" + (f" -p {remote.portal}" if remote.portal else "")
 
 
 def _text(item: object, key: str) -> str | None:

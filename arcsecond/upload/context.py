@@ -127,7 +127,7 @@ class UploadContext:
         if key is None:
             raise NotLoggedInError(
                 f"no key is stored for {self.config.api_name} ({self.config.api_server})",
-                hint="Log in with `arcsecond login`.",
+                hint=f"Log in with `{self.config.login_command(uploads=True)}`.",
             )
         return Transport(
             self.config.api_server, key=key, trace=self._trace, allow_http=self.config.allow_http

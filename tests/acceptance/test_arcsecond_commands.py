@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from arcsecond.cli.main import COMMANDS
 from arcsecond.config import ArcsecondConfig, Secret, config_file
+from arcsecond.version import __version__
 from tests.support.sandbox import Sandbox, running_sandbox
 
 if TYPE_CHECKING:
@@ -53,6 +55,13 @@ def test_a_key_from_stdin_needs_no_warning(server: Sandbox, arcsecond: Command) 
     assert code == 0
     assert arcsecond.err == ""
     assert ArcsecondConfig().upload_key == Secret(server.upload_key)
+
+
+@pytest.mark.parametrize("stdin", ["", "\n", "\nA KEY ON THE SECOND LINE\n"])
+def test_no_key_on_stdin_is_said(stdin: str, server: Sandbox, arcsecond: Command) -> None:
+    assert arcsecond("login", "-u", server.username, "--upload_key", "-", stdin=stdin) == 1
+    assert arcsecond.err.startswith("Error: there is no key on stdin\nHint: ")
+    assert ArcsecondConfig().upload_key is None
 
 
 def test_an_e_mail_address_is_kept_where_the_profile_does_not_tell_more(
@@ -233,6 +242,14 @@ def test_what_cannot_be_done_is_refused(
     assert not config_file().exists()
 
 
+@pytest.mark.parametrize("option", ["-V", "--version"])
+def test_every_command_tells_the_version(option: str, arcsecond: Command) -> None:
+    below = [("datasets", name) for name in ("list", "read", "create", "update", "delete")]
+    for command in ((), *((name,) for name in COMMANDS), *below):
+        assert arcsecond(*command, option) == 0, arcsecond.err
+        assert arcsecond.out == f"arcsecond, version {__version__}\n"
+
+
 def test_plain_http_is_taken_when_it_is_asked_for(arcsecond: Command) -> None:
     assert arcsecond("api", "dome", "http://dome.example.org", "--allow-http") == 0
 
@@ -255,8 +272,28 @@ def test_a_key_that_was_renewed_is_told_so(tmp_path: Path, arcsecond: Command) -
                   stdin=box.upload_key)  # fmt: skip
         box.renew_key("upload")
 
-        assert arcsecond("datasets", "--api", "box") == 1
-        assert "Hint: The key is not accepted: store another" in arcsecond.err
+        for command in ("datasets", "me"):
+            assert arcsecond(command, "--api", "box") == 1
+            assert arcsecond.err.endswith(
+                "Hint: The key is not accepted: store another with `arcsecond login --api box`.\n"
+            )
+
+
+def test_of_two_keys_the_one_that_is_refused_is_named(tmp_path: Path, arcsecond: Command) -> None:
+    (tmp_path / "M31").mkdir()
+    with running_sandbox(tmp_path / "box") as box:
+        arcsecond("api", "add", "box", box.url)
+        for kind, key in (("upload", box.upload_key), ("access", box.access_key)):
+            arcsecond("login", "--api", "box", "-u", box.username, "--key", "-", "--type", kind,
+                      stdin=key)  # fmt: skip
+            box.renew_key(kind)
+
+        for command, login in (
+            (("datasets", "read", "x"), "`arcsecond login --api box --type access`."),
+            (("upload", str(tmp_path / "M31"), "-d", "M31"), "`arcsecond login --api box`."),
+        ):
+            assert arcsecond(*command, "--api", "box") == 1
+            assert arcsecond.err.splitlines()[-1].endswith(login)
 
 
 def test_the_environment_chooses_the_server(

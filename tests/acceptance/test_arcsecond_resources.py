@@ -195,7 +195,7 @@ def test_deleting_names_what_it_is_and_what_is_in_it(
 
     assert arcsecond("datasets", "delete", uuid, stdin="n\n") == 1
 
-    assert f"Delete M31 of last night ({uuid}) and its 1 data files of the datasets at" in (
+    assert f"Delete M31 of last night ({uuid}) and its 1 data file of the datasets at" in (
         arcsecond.err
     )
     assert logged_in.requests("DELETE") == []
@@ -209,6 +209,17 @@ def test_what_is_not_there_is_not_asked_about_but_told_where_to_look(
         assert arcsecond.err == (
             f"Error: {logged_in.portal}/datasets/nowhere: Not found.\n"
             f"Hint: `arcsecond datasets -p {logged_in.portal}` lists what there is in this portal.\n"
+        )
+
+
+def test_a_portal_that_is_not_there_is_told_where_to_look(
+    logged_in: Sandbox, arcsecond: Command
+) -> None:
+    for arguments in (("datasets",), ("datasets", "create", "name=M31")):
+        assert arcsecond(*arguments, "-p", "nowhere") == 1
+        assert arcsecond.err == (
+            "Error: nowhere/datasets: Not found.\n"
+            "Hint: Is that a portal's subdomain? `arcsecond me` lists yours.\n"
         )
 
 

@@ -270,6 +270,8 @@ def test_html_from_a_log_in_page_of_the_network_is_no_answer(
         ["--workers", "0"],
         ["--workers", "many"],
         ["--bwlimit", "fast"],
+        ["-t", ""],
+        ["-p", " "],
         ["--no-such-option"],
         ["extra"],
     ],
@@ -299,7 +301,24 @@ def test_a_folder_with_nothing_to_send_is_done_and_creates_nothing(
     folder = write_files(tmp_path / "nothing", {".hidden": "x", "empty": ""})
     done = upload(folder, "-d", "M31")
     assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].startswith("Nothing to upload: ")
     assert paths_of(account, "POST") == ["/auth/key/verify/"]
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        (["-t", "no-such"], "`arcsecond telescopes -p {portal}`"),
+        (["-d", "00000000-0000-4000-8000-000000000000"], "`arcsecond datasets -p {portal}`"),
+        (["-p", "no-such"], "`arcsecond me`"),
+    ],
+)
+def test_what_is_not_there_is_told_with_the_command_that_lists_what_is(
+    account: Sandbox, folder: Path, options: list[str], hint: str
+) -> None:
+    done = upload(folder, "-d", "M31", "-p", account.portal, *options)
+    assert done.returncode == 1
+    assert hint.format(portal=account.portal) in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root reads everything")

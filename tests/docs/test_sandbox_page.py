@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
+OF_ALL_COMMANDS = {"--help", "--debug", "--version"}
 
 
 def blocks(language: str) -> list[str]:
@@ -46,7 +47,7 @@ def test_every_field_of_a_recorded_request_is_named(name: str) -> None:
 
 def test_every_option_is_explained() -> None:
     text = CliRunner().invoke(command, ["--help"]).output
-    options = set(re.findall(r"--[a-z-]+", text)) - {"--help", "--debug"}  # those of all commands
+    options = set(re.findall(r"--[a-z-]+", text)) - OF_ALL_COMMANDS
     assert options
     assert [option for option in sorted(options) if f"`{option}" not in PAGE] == []
 
