@@ -212,9 +212,8 @@ def test_what_is_not_there_is_not_asked_about_but_told_where_to_look(
         )
 
 
-def test_a_portal_that_is_not_there_is_told_where_to_look(
-    logged_in: Sandbox, arcsecond: Command
-) -> None:
+@pytest.mark.usefixtures("logged_in")
+def test_a_portal_that_is_not_there_is_told_where_to_look(arcsecond: Command) -> None:
     for arguments in (("datasets",), ("datasets", "create", "name=M31")):
         assert arcsecond(*arguments, "-p", "nowhere") == 1
         assert arcsecond.err == (
