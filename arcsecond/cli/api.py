@@ -67,6 +67,7 @@ def api(words: tuple[str, ...], allow_http: bool) -> None:
     from arcsecond import config
 
     tell_warnings()
+    config.mend_modes()
     verb, *rest = words if words and words[0] in VERBS else ("", *words)
     match verb, rest:
         case "", []:

@@ -58,7 +58,8 @@ def login(
         )
     username = username or click.prompt("Username", err=True)
     if key_type is None:
-        key_type = click.prompt("Type of key", type=click.Choice(TYPES), default=TYPES[0], err=True)
+        question = f"Type of key ({', '.join(TYPES)})"
+        key_type = click.prompt(question, default=TYPES[0], value_proc=_type_meant, err=True)
     if key is None:
         key = click.prompt(f"{key_type.capitalize()} key", hide_input=True, err=True)
 
@@ -87,6 +88,13 @@ def login(
     output.say(
         f"Logged in as {done.username} at {config.api_server}; the {key_type} key is stored."
     )
+
+
+def _type_meant(answer: str) -> str:
+    """Return the type; what is none may be the key itself, and is not repeated."""
+    if (key_type := answer.strip().lower()) not in TYPES:
+        raise click.UsageError(f"answer {' or '.join(TYPES)}; the key is asked for next.")
+    return key_type
 
 
 def _which_key(

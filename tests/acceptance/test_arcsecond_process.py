@@ -46,6 +46,22 @@ def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_a_key_in_the_place_of_its_type_is_not_repeated(server: Sandbox) -> None:
+    """What the terminal itself shows of what is typed is all there is."""
+    code, shown = at_a_terminal(
+        [ARCSECOND, "login", "--api", "box"],
+        [
+            ("Username: ", server.username),
+            ("Type of key (upload, access) [upload]: ", server.upload_key),
+            ("Error: answer upload or access", "Upload"),
+            ("Upload key: ", server.upload_key),
+        ],
+    )
+
+    assert code == 0, shown
+    assert shown.count(server.upload_key) == 1
+
+
 def test_login_asks_for_what_is_missing_and_hides_the_key(server: Sandbox) -> None:
     code, shown = at_a_terminal(
         [ARCSECOND, "login", "--api", "box"],

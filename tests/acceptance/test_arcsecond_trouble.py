@@ -190,13 +190,16 @@ def test_a_disk_that_takes_no_more_leaves_the_stored_key(sandbox: Sandbox) -> No
     assert [path.name for path in config_file().parent.iterdir()] == ["config.ini"]
 
 
-def test_a_config_that_others_may_read_is_mended_with_a_warning_each(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("command", ["me", "api", "logout"])
+def test_a_config_that_others_may_read_is_mended_with_a_warning_each(
+    sandbox: Sandbox, command: str
+) -> None:
     register(sandbox.url, sandbox)
     config_file().chmod(0o644)
     config_file().parent.chmod(0o755)
 
-    first = run("me", environment={})
-    second = run("me", environment={})
+    first = run(command, environment={})
+    second = run(command, environment={})
 
     assert first.stderr == (
         f"Warning: {config_file().parent} was open to others (mode 755): mended to 700\n"
