@@ -201,9 +201,14 @@ def printable(text: str) -> str:
     )
 
 
+def shown(text: str) -> str:
+    """Return text from elsewhere as the functions here print it, for who draws it himself."""
+    return _hidden.removed_from(printable(text))
+
+
 def confirm(question: str) -> None:
     """Ask on stderr; anything but yes, the end of input included, raises click's Abort."""
-    click.confirm(_hidden.removed_from(printable(question)), abort=True, err=True)
+    click.confirm(shown(question), abort=True, err=True)
 
 
 def prepare_streams() -> None:

@@ -109,8 +109,10 @@ class _Bar:
         self._done = 0
         self._pace = Pace(plan)
         self._words: list[str] = []
+        self._trouble = ""
 
     def show(self, progress: Progress) -> None:
+        self._trouble = trying_again(progress)
         self._done = min(progress.volume, self._total)
         self._words = self._pace.words(progress, time.monotonic())
 
@@ -126,6 +128,13 @@ class _Bar:
         yield line
         for text in lines(self._words, options.max_width):
             yield Text(text, no_wrap=True, overflow="ellipsis")
+        if self._trouble:
+            yield Text(self._trouble, no_wrap=True, overflow="ellipsis", style="yellow")
+
+
+def trying_again(progress: Progress) -> str:
+    """Say why nothing seems to happen: a server that is away looks like a program that hangs."""
+    return output.shown(f"Trying again: {progress.trouble}") if progress.trouble else ""
 
 
 def lines(words: Sequence[str], width: int) -> list[str]:
@@ -149,7 +158,7 @@ def _quiet(plan: Plan) -> Callable[[Progress], None]:
         words = pace.words(progress, now)
         if now - said_at >= QUIET_LINE_S:
             said_at = now
-            output.note(", ".join(words))
+            output.note(". ".join(filter(None, (", ".join(words), trying_again(progress)))))
 
     return show
 

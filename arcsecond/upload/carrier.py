@@ -91,6 +91,7 @@ class Carrier:
         self.remote = context.remote(self._transport, self._patience)
         self._body: MultipartBody | None = None
         self._size = 0
+        self._trouble = ""
 
     @property
     def bytes_in_hand(self) -> int:
@@ -107,6 +108,11 @@ class Carrier:
     def bytes_moved(self) -> int:
         """Bytes of all bodies so far, second tries included; may be asked from any thread."""
         return self._transport.bytes_moved
+
+    @property
+    def trouble(self) -> str:
+        """Why the file in hand waits to be sent again, empty while it does not; from any thread."""
+        return self._trouble
 
     def cancel(self) -> None:
         """Cut what is in hand; from any thread, after `stop` was set."""
@@ -126,7 +132,7 @@ class Carrier:
         except OSError as error:
             return failed(ArcsecondError(f"cannot be read: {error.strerror or error}"))
         finally:
-            self._body, self._size = None, 0
+            self._body, self._size, self._trouble = None, 0, ""
 
     def bring_second(self, file: LocalFile, first: str) -> Result:
         """Say what becomes of a file whose name `first`, of the same folder tree, has as well."""
@@ -179,6 +185,7 @@ class Carrier:
             if (step.retry_after_s or 0.0) > LONGEST_WAIT_S:
                 step.error.hint = f"The server asks to come back in {step.retry_after_s:.0f} s."
                 return failed(step.error)
+            self._trouble = str(step.error)
             if tries < TRIES or doubt.may_be_stored:
                 self._patience.wait(tries, step.retry_after_s)
             if doubt.may_be_stored:
@@ -213,6 +220,7 @@ class Carrier:
         self._body = body
 
     def _before_block(self, count: int) -> None:
+        self._trouble = ""  # it goes on
         if self._throttle is not None:
             self._throttle.take(count, self._stop)
         if self._on_block is not None:

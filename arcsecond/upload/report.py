@@ -66,3 +66,5 @@ class Progress:
     """Bytes of these, and of the files in hand what went out."""
     bytes_moved: int
     """What really crossed the wire, second tries included."""
+    trouble: str = ""
+    """Why a file waits to be sent again, where one does."""

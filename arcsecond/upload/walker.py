@@ -179,6 +179,7 @@ class FolderUpload:
             sent,
             volume + sum(carrier.bytes_in_hand for carrier in carriers),
             sum(carrier.bytes_moved for carrier in carriers),
+            next((trouble for carrier in carriers if (trouble := carrier.trouble)), ""),
         )
 
     def _hire(self, on_try: Callable[[int, float, Tried], None]) -> Carrier:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.client import log_in, stored, write_files
+from arcsecond.config import KeyType, Secret, store_key
+from tests.support.client import API, log_in, stored, write_files
 from tests.support.proxy import Proxy
 from tests.support.terminal import at_a_terminal, colours_of, lines_of
 from tests.support.wait import wait_until
@@ -70,6 +71,23 @@ def test_the_bar_has_files_bytes_rate_and_time_left_and_fits(
     for words in ("of 12 files", "of 1.1 MB", "KB/s, ", " s left", " %"):
         assert any(words in line for line in drawn), words
     assert colours_of(live)
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_the_bar_says_why_nothing_moves(account: Sandbox, tmp_path: Path, columns: int) -> None:
+    access_key = Secret(account.access_key)  # which this command does not send
+    store_key(API, username=account.username, key_type=KeyType.ACCESS, key=access_key)
+    words = f"Busy: {account.access_key}."
+    account.rule(method="POST", path="/datafiles/$", status=503, body={"detail": words}, times=1)
+    folder = write_files(tmp_path / "M31", {"a.fits": os.urandom(100_000)})
+    code, shown = at_a_terminal(
+        [ARCSECOND, "upload", str(folder), "-d", "M31", "-y"], columns=columns
+    )
+    assert code == 0, shown
+    assert stored(account) == {"a.fits": 100_000}
+    reasons = {line for line in lines_of(shown) if line.startswith("Trying again: ")}
+    whole = "Trying again: the server did not take it: Busy: …."
+    assert reasons == {whole if columns == 80 else whole[: columns - 1] + "…"}
 
 
 def test_no_colour_where_none_is_wanted(account: Sandbox, tmp_path: Path) -> None:
