@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -30,13 +31,16 @@ class FileRow(NamedTuple):
 
 
 def rows_of(file: Path) -> list[FileRow]:
-    """Return every row of a queue; none where it has no tables yet."""
+    """Return every row of a queue; none where it has no tables yet, or a journal of the killed.
+
+    A journal is taken in by who writes next; until then a reader is told that he may not.
+    """
     try:
         with closing(_opened(file)) as queue:
             found = queue.execute("SELECT rel_path, status, substatus, may_be_stored FROM uploads")
             return [FileRow(os.fsdecode(row[0]), row[1], row[2], bool(row[3])) for row in found]
     except sqlite3.OperationalError as error:
-        if "no such table" in str(error) or "unable to open" in str(error):
+        if re.search("no such table|unable to open|readonly database", str(error)):
             return []
         raise
 
