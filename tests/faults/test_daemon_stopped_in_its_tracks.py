@@ -77,7 +77,7 @@ def test_connection_lost_while_the_daemon_stands_still(
         what=home.told,
     )
     home.signal(signal.SIGSTOP)
-    sandbox.refuse(cut=True)
+    sandbox.refuse(cut=True, for_s=still_s - 1)
     files.append(make_fits(folder / "meanwhile.fits", salt=1))
     threading.Event().wait(still_s)
     sandbox.remove(slow)
