@@ -63,7 +63,7 @@ def test_overflow_while_the_daemon_is_stopped(home: Home, sandbox: Sandbox, tmp_
 
     home.wait_for(OK=31)
     home.becomes_idle()
-    assert overflows(home) == 1
+    assert overflows(home) == 1, home.told()
     files += [make_fits(folder / "new/deep/y.fits", salt=100)]
     files += [make_fits(folder / "newer/z.fits", salt=101)]
     home.wait_for(OK=33)
@@ -96,7 +96,7 @@ def test_20_000_files_while_the_daemon_is_stopped(
 
     home.wait_for(1000, OK=len(files))
     home.becomes_idle(timeout_s=30)
-    assert overflows(home) == 1
+    assert overflows(home) == 1, home.told()
     assert arrived(sandbox.files(), files)
     assert len(sandbox.uploads()) == len(files)
 
@@ -134,13 +134,13 @@ def test_overflow_in_a_tree_of_30_000_folders(home: Home, sandbox: Sandbox, tmp_
     before = home.cpu_s()
     threading.Event().wait(AFTERWARDS_S)
     assert home.cpu_s() - before < IDLE * AFTERWARDS_S, home.told()
-    assert overflows(home) == 1
+    assert overflows(home) == 1, home.told()
 
     for n in range(300):
         place = "1/2" if n == 0 else f"{n}/{n % 99}" if n % 2 else f"{n}/new/deep"
         files.append(make_fits(folder / place / f"probe_{n}.fits", salt=n))
     home.wait_for(200, OK=len(files))
     assert arrived(sandbox.files(), files)
-    assert overflows(home) == 1
+    assert overflows(home) == 1, home.told()
     (watch,) = home.status()["watches"]
     assert (watch["state"], watch["missed_events"]) == ("watching", 0)

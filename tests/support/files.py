@@ -56,7 +56,10 @@ def arrived(stored: Sequence[dict[str, Any]], files: Iterable[Path]) -> bool:
 
 
 def overflow_in(folder: Path) -> None:
-    """Make and close more files than the kernel keeps events, none of them one to send (inotify(7))."""
+    """Make and close more files than the kernel keeps events, none of them one to send (inotify(7)).
+
+    Each has two events, twice what is needed: a process that was told to stop reads on for a while.
+    """
     most = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
-    for n in range(most // 2 + 500):
+    for n in range(most):
         (folder / f"{n}.tmp").touch()
