@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.files import arrived, make_fits
+from tests.support.glance import Glance
 from tests.support.queue_file import rows_of, write_half_of_the_log
 from tests.support.wait import wait_until
 
@@ -345,7 +346,7 @@ def test_only_new_files_wanted_and_the_queue_lost(
 
     home.start()
 
+    assert "--new-only" in Glance(home).until_watch("dome", "held")
     (watch,) = home.json("folders")
     assert watch["state"] == "held"
-    assert "--new-only" in watch["reason"]
     assert [file["name"] for file in sandbox.files()] == ["new.fits"]
