@@ -66,7 +66,7 @@ def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name.strip(":"):
         raise click.BadParameter(f"{text!r} is not of the form k=v.")
-    return name, text_of(value)
+    return text_of(name), text_of(value)
 
 
 def resource_command(name: str, listing: Listing) -> click.Group:

@@ -163,6 +163,8 @@ def test_filters_may_be_repeated_and_stand_on_either_side_of_list(
         (("datasets", "create", "a:=words"), "a=TEXT"),
         (("datasets", "create", "a:=" + "[" * 100_000), "no JSON"),
         (("datasets", "create", "a=bad\udcff"), r"bad\xff is no UTF-8 text"),
+        (("datasets", "create", "bad\udcff=a"), r"bad\xff is no UTF-8 text"),
+        (("datasets", "create", "bad\udcff:=1"), r"bad\xff: is no UTF-8 text"),
         (("datasets", "read", "bad\udcff"), r"bad\xff is no UTF-8 text"),
         (("datasets", "--filter", "name=bad\udcff"), r"bad\xff is no UTF-8 text"),
         (("datasets", "-p", "bad\udcff"), r"bad\xff is no UTF-8 text"),
