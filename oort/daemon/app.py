@@ -33,6 +33,7 @@ from oort.daemon.idle import IdleWork
 from oort.daemon.jobs import Job, Jobs
 from oort.daemon.probes import Probes
 from oort.daemon.reload import content_of
+from oort.daemon.tally import Tally
 from oort.daemon.upkeep import Upkeep
 from oort.daemon.warnings import Warnings
 from oort.daemon.workers import Traffic, Workers
@@ -192,6 +193,8 @@ class Daemon:
         self._workers = Workers(
             desk, store, self._gate, clock, self._stopping_workers, on_free=self._worker_free
         )
+        tally = Tally.remembered(store, clock)
+        self._workers.on_recorded = tally.ended
         self._number = NumberOfWorkers(self._workers, self._traffic, clock)
         self._following = Following(
             settings,
@@ -227,6 +230,7 @@ class Daemon:
             self._traffic,
             warnings=self._warnings_now,
             watches=self._following.enabled,
+            tally=tally,
         )
         self._probes = Probes(self._gate, desk)
         self._idle = IdleWork(store, desk, self._workers)
@@ -286,6 +290,7 @@ class Daemon:
         self._detection.begin_stop()
         clean = self._workers.stop(grace_s=grace, on_cut=self._opened.writer.hurry)
         clean = self._detection.stop() and clean
+        self._bulletin.publish()
         self._opened.close()
         log.info("daemon.stopped", clean=clean, exit_code=self._exit_code)
         if not clean:

@@ -1,4 +1,4 @@
-"""What the daemon tells whoever asks: links, watches, uploads in hand, rate, warnings.
+"""What the daemon tells whoever asks: links, watches, uploads in hand, rate, totals, warnings.
 
 Written into the queue's notes once a second at most, and only what has changed: an idle daemon
 writes nothing.
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from oort.clock import Clock
     from oort.daemon.detection import Detection
     from oort.daemon.gate import Gate
+    from oort.daemon.tally import Tally
     from oort.daemon.workers import Traffic, Workers
     from oort.queue.store import Queue
     from oort.values import Watch
@@ -40,6 +41,7 @@ class Bulletin:
     traffic: Traffic
     warnings: Callable[[], list[str]]
     watches: Callable[[], Sequence[Watch]]
+    tally: Tally
     _told: dict[str, Any] = field(default_factory=dict)
     _written: dict[str, Future[None]] = field(default_factory=dict)
     _samples: deque[tuple[float, int]] = field(default_factory=deque)
@@ -64,12 +66,17 @@ class Bulletin:
             link | {"since": iso(link["since"]), "next_attempt_at": iso(link["next_attempt_at"])}
             for link in self.gate.told(sorted({watch.api for watch in watches}))
         ]
+        told = {watch.name: self._watch(watch) for watch in watches}
+        missed = {name: int(one.get("missed_events", 0)) for name, one in told.items()}
+        self.tally.follow(self.traffic.total, missed)
         return {
             "daemon": {"pid": os.getpid(), "warnings": sorted(self.warnings())},
             "links": links,
-            "watches": {watch.name: self._watch(watch) for watch in watches},
+            "watches": told,
             "active": {str(one.upload.id): one.bytes_sent for one in self.workers.in_hand()},
             "rate": self._rate(),
+            "totals": self.tally.totals(),
+            "throughput": self.tally.throughput(),
         }
 
     def _watch(self, watch: Watch) -> dict[str, Any]:

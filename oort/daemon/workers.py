@@ -111,6 +111,8 @@ class Workers:
         self.stopping = stopping
         self.on_attempt: Callable[[int, float, Outcome], None] | None = None
         """Is told of each attempt: the file's bytes, the seconds it took, and what came of it."""
+        self.on_recorded: Callable[[Upload, str, Decision, datetime], None] | None = None
+        """Is told of each attempt that is on disk: what came of it, what was decided, its start."""
         self.key_epoch = 0
         """Grows when a key or a server's address changed: kept connections are thrown away."""
 
@@ -316,7 +318,9 @@ class Workers:
         if isinstance(outcome, WatchRefused):
             self._store.datasets.forget_rule(upload.watch)
         future = self._store.finish(upload, progress.state, decision, ended)
-        future.add_done_callback(lambda done: self._recorded(upload, progress, decision, done))
+        future.add_done_callback(
+            lambda done: self._recorded(upload, progress, decision, ended.outcome, done)
+        )
         log.info(
             "upload.attempted",
             upload_id=upload.id,
@@ -332,7 +336,12 @@ class Workers:
         )
 
     def _recorded(
-        self, upload: Upload, progress: Progress, decision: Decision, done: Future[bool]
+        self,
+        upload: Upload,
+        progress: Progress,
+        decision: Decision,
+        outcome: str,
+        done: Future[bool],
     ) -> None:
         """Runs in the writer's thread when an attempt is on disk; a changed file is looked at.
 
@@ -340,6 +349,8 @@ class Workers:
         """
         refusal = done.exception()
         if refusal is None:
+            if self.on_recorded is not None:
+                self.on_recorded(upload, outcome, decision, progress.started_at)
             if decision.state == state.SETTLING or done.result():
                 self._desk.look_again(upload.watch, upload.rel_path)
             if decision.state.status is Status.NEW and self._desk.is_let_go(upload.watch):

@@ -137,6 +137,72 @@ def attention(connection: Connection, host: str, limit: int = 100) -> Sequence[R
     )
 
 
+def lost(
+    connection: Connection, host: str, watches: Sequence[str], limit: int = 100
+) -> Sequence[RowMapping]:
+    """Return the rows of watches that are gone or changed and not acknowledged, newest first."""
+    found = (
+        connection.execute(select(UPLOADS).where(*_lost(host, watches)).limit(limit))
+        .mappings()
+        .all()
+    )
+    return sorted(found, key=lambda row: (row["updated_at"], row["id"]), reverse=True)
+
+
+def lost_since(connection: Connection, host: str, watches: Sequence[str], since: datetime) -> int:
+    """Return how many of them became so since a moment."""
+    found = select(func.count()).where(*_lost(host, watches), UPLOADS.c.updated_at >= since)
+    return int(connection.execute(found).scalar() or 0)
+
+
+def _lost(host: str, watches: Sequence[str]) -> list[Any]:
+    """Return the conditions that the index of the counts answers, watch by watch."""
+    return [
+        UPLOADS.c.host == host,
+        UPLOADS.c.watch.in_(list(watches)),
+        UPLOADS.c.status == Status.SKIPPED.value,
+        UPLOADS.c.substatus.in_([Substatus.FILE_GONE.value, Substatus.CHANGED.value]),
+    ]
+
+
+def newest_night(connection: Connection, host: str, latest: str) -> str | None:
+    """Return the newest night that has files and is not later than `latest`, both `YYYY-MM-DD`."""
+    return connection.execute(
+        select(UPLOADS.c.night)
+        .where(UPLOADS.c.host == host, UPLOADS.c.night <= latest)
+        .order_by(UPLOADS.c.night.desc())
+        .limit(1)
+    ).scalar()
+
+
+def night_counts(connection: Connection, host: str, night: str) -> Counts:
+    """Return the counts of one night."""
+    found = Counts()
+    rows = connection.execute(
+        select(
+            UPLOADS.c.status,
+            UPLOADS.c.substatus,
+            UPLOADS.c.unproven,
+            func.count(),
+            func.coalesce(func.sum(UPLOADS.c.size), 0),
+        )
+        .where(UPLOADS.c.host == host, UPLOADS.c.night == night)
+        .group_by(UPLOADS.c.status, UPLOADS.c.substatus, UPLOADS.c.unproven)
+    )
+    for group in rows:
+        found.add(group)
+    return found
+
+
+def of_ids(connection: Connection, host: str, ids: Sequence[int]) -> Sequence[RowMapping]:
+    """Return the rows of these ids, in no order."""
+    return (
+        connection.execute(select(UPLOADS).where(UPLOADS.c.host == host, UPLOADS.c.id.in_(ids)))
+        .mappings()
+        .all()
+    )
+
+
 def in_hand(connection: Connection, host: str) -> Sequence[RowMapping]:
     """Return the rows that a worker has, longest first."""
     return (

@@ -17,7 +17,7 @@ from oort.policy import state
 from oort.policy.sighting import is_open
 from oort.policy.state import IN_HAND, SAFE, State, Status, Substatus
 from oort.policy.version import FileVersion, RelPath
-from oort.queue import moves, orders
+from oort.queue import moves, orders, tallying
 from oort.queue.datasets import Datasets
 from oort.queue.memory import Memory
 from oort.queue.models import ATTEMPTS, IS_IN_HAND, IS_TODO, UPLOADS
@@ -308,6 +308,11 @@ class Queue:
             unproven=row["unproven"],
             is_earlier=(row["watch"], row["rel_path"]) == (upload.watch, upload.rel_path),
         )
+
+    def tally_of(self, bounds_s: Sequence[float], latest: int) -> dict[str, Any]:
+        """Return all that was ever sent, as far as rows and attempts tell; reads every one of them."""
+        with self._readers.connect() as connection:
+            return tallying.tally_of(connection, self._host, bounds_s, latest)
 
     def shift_waits(self, by: timedelta) -> None:
         """Re-base every wait after a step of the wall clock, so that none ends early or never."""

@@ -5,7 +5,9 @@ runs, from the daemon's notes how its links and watches are. The shapes are cont
 output is these documents as they are.
 """
 
+from oort.status.health import health
 from oort.status.overview import overview, uploads, watches
+from oort.status.page import page
 from oort.status.paths import of_path
 
-__all__ = ["of_path", "overview", "uploads", "watches"]
+__all__ = ["health", "of_path", "overview", "page", "uploads", "watches"]

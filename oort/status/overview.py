@@ -28,10 +28,14 @@ _LEFT_OUT: Final = {"hidden": 0, "empty": 0, "excluded": 0, "outside": 0}
 def overview(locations: Locations, settings: Settings) -> dict[str, Any]:
     """Return the queue at a glance (contract.md, `oort status --json`)."""
     with asking(locations, settings) as (connection, view):
-        document = _overview(connection, view)
-        watches_told = [_watch(view, watch) for watch in settings.watches]
-        document["watches"] = watches_told
-        return document
+        return glance(connection, view)
+
+
+def glance(connection: Connection | None, view: View) -> dict[str, Any]:
+    """Return the same of a queue that is open already."""
+    document = _overview(connection, view)
+    document["watches"] = [_watch(view, watch) for watch in view.settings.watches]
+    return document
 
 
 def watches(locations: Locations, settings: Settings) -> list[dict[str, Any]]:

@@ -75,6 +75,10 @@ class View:
                 return str(link["reason"] or link["state"]), link["next_attempt_at"]
         return None
 
+    def watches_with_losses(self) -> list[str]:
+        """Return the watches that have files gone or changed which nobody has acknowledged."""
+        return sorted(name for name, one in self.counts.items() if one.gone or one.changed)
+
     def told(self, watch_name: str) -> dict[str, Any]:
         """Return what the daemon told last of a watch."""
         told: dict[str, Any] = self.notes.get("watches", {}).get(watch_name, {})

@@ -11,6 +11,7 @@ from oort.daemon.bulletin import Bulletin
 from oort.daemon.desk import Common, Desk
 from oort.daemon.detection import Detection
 from oort.daemon.gate import Gate
+from oort.daemon.tally import Tally
 from oort.daemon.workers import Traffic, Workers
 from oort.locations import Locations
 from oort.settings import Settings
@@ -63,6 +64,7 @@ def bulletin_of(opened: OpenQueue, folder: Path, warnings: list[str]) -> Bulleti
         common.traffic,
         warnings=lambda: warnings,
         watches=list,
+        tally=Tally(clock, {}, {}),
     )
 
 

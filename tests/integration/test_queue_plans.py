@@ -92,6 +92,11 @@ OFTEN: dict[str, Callable[[OpenQueue], object]] = {
     "what waits for longest": _read(lambda connection: reads.oldest_pending_at(connection, "")),
     "what needs a person": _read(lambda connection: reads.attention(connection, "")),
     "one path": _read(lambda connection: reads.newest(connection, "", WATCH, b"waits.fits")),
+    "what is lost": _read(lambda connection: reads.lost(connection, "", [WATCH])),
+    "how much was lost lately": _read(lambda c: reads.lost_since(c, "", [WATCH], NOW)),
+    "the newest night": _read(lambda connection: reads.newest_night(connection, "", TONIGHT)),
+    "a night": _read(lambda connection: reads.night_counts(connection, "", TONIGHT)),
+    "a few rows": _read(lambda connection: reads.of_ids(connection, "", [1, 2])),
     "what changed last": _read(lambda connection: reads.uploads(connection, "")),
     "a retry of all": lambda opened: opened.queue.change(
         lambda connection: orders.retry(connection, "", Which(every_error=True), NOW)
@@ -105,6 +110,26 @@ def test_what_is_asked_often_reads_no_row_that_it_is_not_about(planned: Planned,
     # An index that is walked is one of few rows, or in the order that is asked for.
     assert not [line for line in plan if line.startswith("SCAN uploads") and "INDEX" not in line]
     assert not [line for line in plan if "ix_uploads_counts (watch=? AND status=?)" in line]
+
+
+@pytest.mark.parametrize(
+    ("what", "how"),
+    [
+        ("what is lost", "INDEX ix_uploads_counts (watch=? AND status=? AND substatus=?)"),
+        (
+            "how much was lost lately",
+            "INDEX ix_uploads_counts (watch=? AND status=? AND substatus=?)",
+        ),
+        ("the newest night", "INDEX ix_uploads_night (night<?)"),
+        ("a night", "INDEX ix_uploads_night (night=?)"),
+        ("a few rows", "INTEGER PRIMARY KEY (rowid=?)"),
+    ],
+)
+def test_what_the_page_asks_reads_no_more_than_it_shows(
+    planned: Planned, what: str, how: str
+) -> None:
+    plan = planned.plan_of(lambda: OFTEN[what](planned.opened))
+    assert any(how in line for line in plan), plan
 
 
 def test_counts_are_read_from_an_index_alone(planned: Planned) -> None:
