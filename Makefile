@@ -58,8 +58,8 @@ format: $(VENV)/.installed-dev  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.installed-dev  ## start-up times of the commands, measured
-	$(BIN)/python benchmarks/startup.py
+bench: $(VENV)/.installed-dev  ## measure against other tools; ONLY=small,latency some, QUICK=1 short
+	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(BENCH)
 
 docs: $(VENV)/.installed-dev  ## write the pages that are generated from the code
 	$(BIN)/python -m docs.generate

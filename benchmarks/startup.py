@@ -1,59 +1,69 @@
-"""How long the commands take to start, against a bare Python in the same run.
-
-    python benchmarks/startup.py [--runs N]
-
-Prints the median of the wall times and the ratio to `python -c pass`, pair by pair: machines drift,
-ratios hold. `oort status` is asked in a home with an empty queue and without a daemon.
-"""
+"""How long the commands take to start, against a bare Python in the same run."""
 
 from __future__ import annotations
 
-import argparse
-import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-BIN = Path(sys.executable).parent
+from benchmarks.home import Home
+from benchmarks.options import Options, alone
+from benchmarks.results import Goal, Result, Table
+from benchmarks.rounds import Rounds
 
-COMMANDS: dict[str, list[str]] = {
-    "python -c pass": [sys.executable, "-c", "pass"],
-    "oort -h": [str(BIN / "oort"), "-h"],
-    "oort --version": [str(BIN / "oort"), "--version"],
-    "oort status": [str(BIN / "oort"), "status"],
-    "arcsecond -h": [str(BIN / "arcsecond"), "-h"],
-    "import arcsecond": [sys.executable, "-c", "import arcsecond"],
-}
+if TYPE_CHECKING:
+    from benchmarks.folder_run import Reading
+
+BARE = "python -c pass"
 
 
-def timed(argv: list[str], environment: dict[str, str]) -> float:
+def measure(options: Options) -> Result:
+    """Run each in turn; `oort status` in a home with an empty queue and without a daemon."""
+    python = options.build / Path(sys.executable).name
+    commands: dict[str, list[str | Path]] = {
+        BARE: [python, "-c", "pass"],
+        "oort -h": [options.build / "oort", "-h"],
+        "oort --version": [options.build / "oort", "--version"],
+        "oort status": [options.build / "oort", "status"],
+        "arcsecond -h": [options.build / "arcsecond", "-h"],
+        "import arcsecond": [python, "-c", "import arcsecond"],
+    }
+    with tempfile.TemporaryDirectory() as place, Home(Path(place), options.build) as home:
+        turns = {name: partial(timed, argv, home.environment) for name, argv in commands.items()}
+        for warm in turns.values():
+            warm()
+        rounds = Rounds().take(turns, options.turns(15))
+    goals = [
+        Goal(f"`{name}`", rounds.median(name, "wall_s"), must, unit="s", digits=3)
+        for name, must in (("oort -h", 0.12), ("oort status", 0.35))
+    ]
+    rows = [
+        [
+            f"`{name}`",
+            rounds.spread(name, "wall_s", digits=3),
+            f"{rounds.ratio(name, BARE, 'wall_s'):.2f}",
+        ]
+        for name in commands
+    ]
+    header = ["command", "wall s, median (least-most)", f"against `{BARE}`"]
+    return Result(
+        title="Start-up of the commands",
+        about="Each in a process of its own, bytecode in place.",
+        goals=goals,
+        tables=[Table(header, rows)],
+    )
+
+
+def timed(argv: list[str | Path], environment: dict[str, str]) -> Reading:
     """Return the wall seconds of one run."""
     began = time.perf_counter()
     subprocess.run(argv, env=environment, check=True, capture_output=True)
-    return time.perf_counter() - began
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=15)
-    runs = parser.parse_args().runs
-    took: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    with tempfile.TemporaryDirectory() as home:
-        environment = os.environ | {"OORT_HOME": home, "ARCSECOND_CONFIG_DIR": home, "HOME": home}
-        for turn in range(runs + 1):
-            for name, argv in COMMANDS.items():
-                seconds = timed(argv, environment)
-                if turn:  # the first round warms the caches
-                    took[name].append(seconds)
-    bare = took["python -c pass"]
-    print(f"{'command':<20}{'median s':>10}{'min s':>10}{'ratio to python':>18}")
-    for name, seconds in took.items():
-        ratio = statistics.median(mine / base for mine, base in zip(seconds, bare, strict=True))
-        print(f"{name:<20}{statistics.median(seconds):>10.3f}{min(seconds):>10.3f}{ratio:>18.2f}")
+    return {"wall_s": time.perf_counter() - began}
 
 
 if __name__ == "__main__":
-    main()
+    alone(measure, __doc__)
