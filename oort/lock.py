@@ -50,6 +50,8 @@ class Holder:
     version: str = ""
     trouble: str = ""
     """What the daemon cannot write into its queue, because the queue cannot be written."""
+    service: str = ""
+    """The service manager that runs it, as its unit says in OORT_SERVICE; empty in a foreground."""
 
 
 _SOMEBODY: Final = Holder(pid=0, role="daemon")

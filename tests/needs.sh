@@ -11,6 +11,9 @@ needs=(
   "curl curl the examples of docs/sandbox.md"
   "zsh zsh completion in zsh (tests/acceptance/test_completion.py)"
   "fish fish completion in fish (tests/acceptance/test_completion.py)"
+  "dbus-daemon dbus-daemon a systemd of one user (tests/acceptance/test_service_systemd.py)"
+  "systemd-nspawn systemd-container a machine booted by systemd (tests/acceptance/test_service_machine.py)"
+  "systemd-analyze systemd the units of systemd/ (tests/acceptance/test_service_systemd.py)"
   "ip iproute2 a network that is down (tests/faults/test_network_down.py)"
 )
 missing=0

@@ -25,7 +25,7 @@ EXIT_INTERRUPTED: Final = 130
 
 SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     "Folders": ("watch", "unwatch", "folders"),
-    "The daemon": ("start", "stop", "pause", "resume"),
+    "The daemon": ("start", "stop", "pause", "resume", "service"),
     "Look": ("status", "uploads", "logs"),
     "Repair": ("retry", "skip"),
     "Settings": ("config",),

@@ -36,13 +36,32 @@ def stop(*, timeout_s: float | None) -> None:
     from oort.lock import daemon_of
 
     here = options.here(last_good=True)
-    if daemon_of(here.locations.lock_file) is None:
+    running = daemon_of(here.locations.lock_file)
+    if running is None:
         output.line("The daemon is not running.")
+        return
+    if timeout_s is None and _stopped_as_service(running.service):
+        _wait_until_gone(here.locations, _MARGIN_S)
+        output.line("The service is stopped.")
         return
     grace_s = here.settings.stop_grace_s if timeout_s is None else timeout_s
     control.ask(here.locations, "stop", {"timeout_s": grace_s}, timeout_s=grace_s + _MARGIN_S)
     _wait_until_gone(here.locations, grace_s + _MARGIN_S)
     output.line("The daemon is stopped.")
+
+
+def _stopped_as_service(service: str) -> bool:
+    """Have the daemon's service manager stop it; False: it has none, or one that does not listen."""
+    from oort.service import manager_of
+
+    manager = manager_of(service)
+    if manager is None:
+        return False
+    try:
+        manager.stop()
+    except OortError:
+        return False  # the daemon itself takes the command, and its exit 0 is no failure
+    return True
 
 
 def _wait_until_gone(locations: Locations, timeout_s: float) -> None:

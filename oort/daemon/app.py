@@ -31,6 +31,7 @@ from oort.daemon.following import Following
 from oort.daemon.gate import Gate
 from oort.daemon.idle import IdleWork
 from oort.daemon.jobs import Job, Jobs
+from oort.daemon.notify import Pulse, ServiceManager
 from oort.daemon.probes import Probes
 from oort.daemon.reload import content_of
 from oort.daemon.tally import Tally
@@ -59,6 +60,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger("oort.daemon")
 
 BEAT_S: Final = 1.0
+STOP_MARGIN_S: Final = 10.0
+"""So long an end may take beyond the grace, and no service manager is to cut it short before."""
 _HOUR_S: Final = 3600.0
 
 
@@ -78,6 +81,8 @@ class Daemon:
         self._warnings = Warnings()
         self._exit_code = 0
         self._grace_s: float | None = None
+        self._manager = ServiceManager(os.environ, os.getpid())
+        self._beat_ended_at = self._clock.monotonic()
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -94,6 +99,7 @@ class Daemon:
             host=self._settings_at_start.host,
             started_at=iso(self._clock.now()) or "",
             version=oort.__version__,
+            service=os.environ.get("OORT_SERVICE", ""),
         )
         self._database = Database.at(self._settings_at_start.database_url(self._locations))
         with holding_queue(self._locations, self._database.file, holder) as self._locks:
@@ -235,6 +241,17 @@ class Daemon:
         self._probes = Probes(self._gate, desk)
         self._idle = IdleWork(store, desk, self._workers)
         self._jobs = Jobs(self._table())
+        self._pulse = Pulse(
+            self._manager,
+            monotonic=clock.monotonic,
+            rounds={
+                "writer": lambda: self._opened.writer.came_round_at,
+                "dispatcher": lambda: self._dispatcher.came_round_at,
+                "beat": lambda: self._beat_ended_at,
+            },
+            waits_for_space=lambda: self._opened.writer.trouble is not None,
+            on_standstill=lambda who: log.critical("daemon.stands_still", threads=who),
+        )
 
     def _table(self) -> Sequence[Job]:
         """Return every job of the clock: name, how often, what."""
@@ -256,6 +273,7 @@ class Daemon:
         self._jobs.start()
         self._following.begin(self._config_at_start)
         self._wake()
+        self._manager.ready()
         watched = [watch.name for watch in self._following.enabled()]
         log.info("daemon.started", version=oort.__version__, pid=os.getpid(), watches=watched)
         if not watched:
@@ -280,10 +298,12 @@ class Daemon:
             dead = [name for name, lives in alive.items() if not lives]
             if dead:
                 self._fail(f"the thread {', '.join(dead)} died")
+            self._pulse.look()
 
     def _end(self) -> int:
         """Stop in order: no new claims, detection, uploads in hand, writer; within grace + 3 s."""
         grace = self._grace()
+        self._manager.stopping(grace + STOP_MARGIN_S)
         log.info("daemon.stopping", grace_s=grace, in_hand=self._workers.busy)
         self._dispatcher.stop()
         self._jobs.stop()
@@ -409,6 +429,8 @@ class Daemon:
         if self._probes.is_due:
             self._jobs.run_now("probe")
         self._bulletin.publish()
+        self._manager.status(self._bulletin.in_words())
+        self._beat_ended_at = self._clock.monotonic()
 
     def _warnings_now(self) -> list[str]:
         """Return what was said, and what is wrong just now."""

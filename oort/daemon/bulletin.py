@@ -60,6 +60,16 @@ class Bulletin:
                 self._told[name] = value
                 self._written[name] = self.store.memory.note(name, value)
 
+    def in_words(self) -> str:
+        """Return in a few words how the daemon is, for the service manager's status."""
+        apis = sorted({watch.api for watch in self.watches()})
+        off = [link for link in self.gate.told(apis) if link["state"] != "online"]
+        if off:
+            link = off[0]
+            return f"{link['api']}: {link['state']} since {iso(link['since'])}"
+        in_hand = len(self.workers.in_hand())
+        return f"{in_hand} uploads in hand" if in_hand else "nothing in hand"
+
     def _gather(self) -> dict[str, Any]:
         watches = self.watches()
         links = [

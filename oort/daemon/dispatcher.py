@@ -60,6 +60,8 @@ class Dispatcher:
         self._wake = threading.Event()
         self._ending = threading.Event()
         self._due_mono: float | None = 0.0
+        self.came_round_at = clock.monotonic()
+        """When it last had nothing in hand, on the monotonic clock."""
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
     def start(self) -> None:
@@ -87,6 +89,7 @@ class Dispatcher:
 
     def _run(self) -> None:
         while not self._ending.is_set():
+            self.came_round_at = self._clock.monotonic()
             woken = self._wake.wait(LOOK_EVERY_S)
             self._wake.clear()
             try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
+import time
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -70,6 +71,7 @@ class Writer:
         """How often its connection was opened, or closed because something went wrong."""
         self.commits = 0
         """Commits so far, each of them one fsync."""
+        self._writing_since: float | None = None
 
     def start(self) -> None:
         """Start the thread."""
@@ -79,6 +81,12 @@ class Writer:
     def is_alive(self) -> bool:
         """Whether the thread runs."""
         return self._thread.is_alive()
+
+    @property
+    def came_round_at(self) -> float:
+        """When it last had nothing in hand, on the monotonic clock; now, while it waits for a change."""
+        since = self._writing_since
+        return time.monotonic() if since is None else since
 
     def hurry(self) -> None:
         """Wait no more for space, or for another program that has the queue locked: the end is near.
@@ -119,7 +127,9 @@ class Writer:
         while True:
             group, last = self._next_group()
             if group:
+                self._writing_since = time.monotonic()
                 self._write(group)
+                self._writing_since = None
             if last:
                 break
         self._drop_connection()

@@ -3,7 +3,7 @@
 with home_with(sandbox, tmp_path) as home:
     home.watch(folder)
     home.start()
-    home.wait_for_ok(3)
+    home.wait_for(OK=3)
 """
 
 from __future__ import annotations
