@@ -40,6 +40,32 @@ def night_of(moment: datetime, longitude_deg: float | None, tz: tzinfo | None = 
         return moment.date()
 
 
+def bounds_of(
+    night: date, longitude_deg: float | None, tz: tzinfo | None = None
+) -> tuple[datetime, datetime]:
+    """Return when a night begins and ends, in UTC: each moment from the one to the other is its own.
+
+    By `longitude_deg` or `tz`, as in `night_of`.
+    """
+    return _noon(night, longitude_deg, tz), _noon(_day_after(night), longitude_deg, tz)
+
+
+def _day_after(day: date) -> date:
+    return day + timedelta(days=1) if day < date.max else day
+
+
+def _noon(day: date, longitude_deg: float | None, tz: tzinfo | None) -> datetime:
+    """Return the noon of a day in UTC."""
+    noon = datetime.combine(day, time(12))
+    longitude = _longitude(longitude_deg)
+    try:
+        if longitude is not None:
+            return noon.replace(tzinfo=UTC) - timedelta(hours=longitude / 15)
+        return noon.replace(tzinfo=tz).astimezone(UTC)
+    except (OverflowError, OSError, ValueError):  # the C library knows no such year
+        return noon.replace(tzinfo=UTC)
+
+
 def moment_of(header: Mapping[str, str], mtime_ns: int) -> datetime:
     """Return the moment (UTC) of a file, by what its header says, else by its mtime.
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from math import floor
 from zoneinfo import ZoneInfo
 
 import pytest
+from astropy.time import Time
 
-from oort.policy.night import moment_of, night_of
+from oort.policy.night import bounds_of, moment_of, night_of
 
 NOON_NS = int(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()) * 10**9
-HAWAII = -155.47
+HAWAII = -155.4681
+SIDING_SPRING = 149.0672
+LONGITUDES = sorted({*range(-165, 180, 15), HAWAII, SIDING_SPRING, 179.5} - {-150, 150})
+"""Twenty-four around the Earth."""
+MOMENT = timedelta(microseconds=1)
 
 
 def utc(*parts: int) -> datetime:
@@ -35,6 +41,62 @@ def test_a_night_runs_from_local_solar_noon_to_noon(
     assert night == night_of(moment, longitude)
 
 
+@pytest.mark.parametrize("longitude", LONGITUDES)
+@pytest.mark.parametrize("hour", range(24))
+def test_a_night_is_a_julian_day_of_the_place(longitude: float, hour: int) -> None:
+    """The Julian day begins at noon: of Greenwich for JD, of the place for JD plus its longitude.
+
+    The whole days are reckoned by astropy (ERFA), which shares nothing with the product.
+    """
+    moment = utc(2026, 11, 22, hour, 29, 31)
+    of_the_place = Time(moment).jd + longitude / 360
+
+    evening = Time(floor(of_the_place), format="jd").to_datetime().date()
+
+    assert evening == night_of(moment, longitude)
+
+
+@pytest.mark.parametrize("longitude", LONGITUDES)
+@pytest.mark.parametrize("hour", range(24))
+def test_a_night_has_the_moments_between_its_ends(longitude: float, hour: int) -> None:
+    moment = utc(2026, 11, 22, hour, 29, 31)
+    night = night_of(moment, longitude)
+
+    begins, ends = bounds_of(night, longitude)
+
+    assert begins <= moment < ends
+    assert timedelta(days=1) == ends - begins
+    assert night == night_of(begins, longitude) == night_of(ends - MOMENT, longitude)
+    assert night + timedelta(days=1) == night_of(ends, longitude)
+
+
+@pytest.mark.parametrize(
+    ("site", "longitude", "begins"),
+    [
+        ("Mauna Kea, Hawaii", -155.4681, utc(2026, 11, 22, 22, 21, 52)),
+        ("Cerro Paranal", -70.4045, utc(2026, 11, 22, 16, 41, 37)),
+        ("Greenwich", 0.0, utc(2026, 11, 22, 12)),
+        ("Siding Spring", 149.0672, utc(2026, 11, 22, 2, 3, 43)),
+    ],
+)
+def test_the_night_of_an_observatory_begins_at_its_mean_noon(
+    site: str, longitude: float, begins: datetime
+) -> None:
+    """By hand: four minutes of time for each degree."""
+    found, _ = bounds_of(date(2026, 11, 22), longitude)
+
+    assert abs(found - begins) < timedelta(seconds=1), site
+
+
+def test_a_night_in_a_time_zone_has_the_hours_of_its_clock() -> None:
+    brussels = ZoneInfo("Europe/Brussels")  # the clock goes back on 2026-10-25, at 01:00 UTC
+
+    assert bounds_of(date(2026, 10, 24), None, brussels) == (
+        utc(2026, 10, 24, 10),
+        utc(2026, 10, 25, 11),
+    )
+
+
 def test_without_a_longitude_the_time_zone_counts() -> None:
     morning = utc(2026, 11, 23, 10)
 
@@ -45,8 +107,10 @@ def test_without_a_longitude_the_time_zone_counts() -> None:
 
 @pytest.mark.parametrize("moment", [utc(1, 1, 1), utc(9999, 12, 31, 23, 59, 59)])
 def test_the_ends_of_the_calendar_have_a_night(moment: datetime) -> None:
-    assert night_of(moment, HAWAII)
-    assert night_of(moment, None)
+    for longitude in (HAWAII, None):
+        night = night_of(moment, longitude)
+        begins, ends = bounds_of(night, longitude)
+        assert begins <= ends
 
 
 @pytest.mark.parametrize(
