@@ -334,6 +334,7 @@ class Detection:
             "reason": _SILENT.format(path=running.watch.path) if is_silent else news.reason,
             "left_out": {str(name): count for name, count in news.left_out.items()},
             "last_scan_at": iso(news.last_scan_at),
+            "whole_scan_at": iso(news.whole_scan_at),
             "missed_events": news.missed_events,
             "unreadable": list(news.unreadable),
         }

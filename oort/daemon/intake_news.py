@@ -29,6 +29,8 @@ class IntakeNews:
     """By `oort.policy.paths.Verdict`, what the last scan left out."""
     last_scan_at: datetime | None = None
     """When the last scan began that came to its end: what lay there then was seen."""
+    whole_scan_at: datetime | None = None
+    """The same of the last scan that could look at everything."""
     missed_events: int = 0
     unreadable: tuple[str, ...] = ()
     """Folders and files that the last scan could not look at, with the reason."""
@@ -39,6 +41,7 @@ class IntakeNews:
             self,
             left_out={verdict.value: scan.left_out[verdict] for verdict in _COUNTED},
             last_scan_at=began_at,
+            whole_scan_at=self.whole_scan_at if scan.unreadable else began_at,
             unreadable=tuple(
                 f"{printable(rel_path) or '.'}: {reason}"
                 for rel_path, reason in scan.unreadable[:_UNREADABLE_TOLD_MOST]

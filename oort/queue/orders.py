@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, RowMapping
 
+    from oort.policy.state import State
+
 
 @dataclass(slots=True)
 class Told:
@@ -87,14 +89,29 @@ def skip(connection: Connection, host: str, which: Which, now: datetime) -> Told
 
     def carry_out(row: RowMapping, _: Told) -> str | None:
         before = state_of(row)
-        refusal = _BEING_SENT if before in IN_HAND else _REFUSED_SKIPS.get(before)
+        refusal = _refuse_skip(row, before)
         if refusal is None:
             values = {"acknowledged": True, "error": None}
-            step = Move(row["id"], before, state.IGNORED, "skipped by hand", values)
-            moves.move(connection, step, now)
+            if before == state.IGNORED:
+                moves.amend(connection, row["id"], _SKIPPED, now, values)
+            else:
+                step = Move(row["id"], before, state.IGNORED, _SKIPPED, values)
+                moves.move(connection, step, now)
         return refusal
 
     return _each(connection, host, which, carry_out, none="has nothing to skip")
+
+
+def _refuse_skip(row: RowMapping, before: State) -> str | None:
+    """Return why a row cannot be put aside by a person, None where it can.
+
+    One that is ignored because its watch was taken away can be: that is nobody's word yet.
+    """
+    if before in IN_HAND:
+        return _BEING_SENT
+    if before == state.IGNORED and not row["acknowledged"]:
+        return None
+    return _REFUSED_SKIPS.get(before)
 
 
 def let_go(connection: Connection, host: str, watch: str, now: datetime) -> Told:
@@ -141,6 +158,7 @@ def hand_over(
     )
 
 
+_SKIPPED: Final = "skipped by hand"
 _BEING_SENT: Final = "is being sent"
 _REFUSED_SKIPS: Final = {
     state.DONE: "is stored already",

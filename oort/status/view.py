@@ -106,8 +106,13 @@ def unknown_link(api: str) -> dict[str, Any]:
 
 
 @contextmanager
-def asking(locations: Locations, settings: Settings) -> Iterator[tuple[Connection | None, View]]:
-    """Open the queue for one look; the connection is None where there is no queue yet."""
+def asking(
+    locations: Locations, settings: Settings, *, counted: bool = True
+) -> Iterator[tuple[Connection | None, View]]:
+    """Open the queue for one look; the connection is None where there is no queue yet.
+
+    Who needs no counts asks for none: they are a walk over an entry for each row.
+    """
     database = Database.at(settings.database_url(locations))
     host = queue_host(database, settings.host)
     require_no_copy(database, locations.backups_folder)
@@ -120,7 +125,7 @@ def asking(locations: Locations, settings: Settings) -> Iterator[tuple[Connectio
             with opening(database):
                 connection = stack.enter_context(engine.connect())
                 notes = reads.notes(connection, host)
-                counts = reads.counts(connection, host)
+                counts = reads.counts(connection, host) if counted else {}
         holder = daemon_of(locations.lock_file)
         daemon = _daemon(settings, holder, notes, StateDisk(locations.state_folder))
         yield (

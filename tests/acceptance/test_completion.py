@@ -34,7 +34,7 @@ CASES = (
     ("arcsecond api remove ", {"dome", "dorado"}),
     ("arcsecond api u", {"use"}),
     ("arcsecond login --type ", {"access", "upload"}),
-    ("oort re", {"resume", "retry"}),
+    ("oort re", {"report", "resume", "retry"}),
     ("oort unwatch ", {"north", "south"}),
     ("oort uploads --watch ", {"north", "south"}),
     ("oort watch --api do", {"dome", "dorado"}),

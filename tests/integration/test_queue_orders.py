@@ -310,7 +310,6 @@ def test_a_skip_puts_a_row_aside_and_acknowledges_it(opened: OpenQueue, before: 
     [
         (state.DONE, "is stored already"),
         (state.ALREADY_SYNCED, "was at the server before us"),
-        (state.IGNORED, "is ignored already"),
         (state.SYNCING, "is being sent"),
     ],
 )
@@ -321,6 +320,23 @@ def test_what_cannot_be_skipped_is_refused_with_the_reason(
 
     assert skip(opened, "/data/dome/a.fits") == Told(refused=[f"/data/dome/a.fits: {words}"])
     assert newest(opened, "a.fits").state == before
+
+
+def test_a_row_whose_watch_was_removed_can_be_acknowledged_once(opened: OpenQueue) -> None:
+    row_in(opened, "a.fits", state.IGNORED)
+    assert not newest(opened, "a.fits")["acknowledged"]
+
+    assert skip(opened, "/data/dome/a.fits") == Told(moved=1)
+
+    row = newest(opened, "a.fits")
+    assert row["acknowledged"]
+    assert row.steps[-2:] == [
+        (state.IGNORED, "its watch was removed"),
+        (state.IGNORED, "skipped by hand"),
+    ]
+    assert skip(opened, "/data/dome/a.fits") == Told(
+        refused=["/data/dome/a.fits: is ignored already"]
+    )
 
 
 def test_a_skipped_file_is_closed_to_the_scanner_until_it_changes(opened: OpenQueue) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import event
 
 from oort.clock import SystemClock
 from oort.policy.version import RelPath
-from oort.queue import orders, reads
+from oort.queue import nights, orders, reads
 from oort.queue.datasets import DatasetKey, KnownDataset
 from oort.queue.opening import OpenQueue
 from oort.queue.orders import Which
@@ -97,6 +97,9 @@ OFTEN: dict[str, Callable[[OpenQueue], object]] = {
     "the newest night": _read(lambda connection: reads.newest_night(connection, "", TONIGHT)),
     "a night": _read(lambda connection: reads.night_counts(connection, "", TONIGHT)),
     "a few rows": _read(lambda connection: reads.of_ids(connection, "", [1, 2])),
+    "the newest night to report": _read(lambda c: nights.newest_night(c, "", not_after=TONIGHT)),
+    "a night of the future": _read(lambda c: nights.later_night(c, "", after=TONIGHT)),
+    "the files of a night": _read(lambda c: list(nights.entries(c, "", TONIGHT))),
     "what changed last": _read(lambda connection: reads.uploads(connection, "")),
     "a retry of all": lambda opened: opened.queue.change(
         lambda connection: orders.retry(connection, "", Which(every_error=True), NOW)
@@ -135,6 +138,22 @@ def test_what_the_page_asks_reads_no_more_than_it_shows(
 def test_counts_are_read_from_an_index_alone(planned: Planned) -> None:
     plan = planned.plan_of(lambda: _read(lambda c: reads.counts(c, ""))(planned.opened))
     assert plan == ["SCAN uploads USING COVERING INDEX ix_uploads_counts"]
+
+
+@pytest.mark.parametrize(
+    ("what", "condition"),
+    [
+        ("the newest night to report", "night<?"),
+        ("a night of the future", "night>?"),
+        ("the files of a night", "night=?"),
+    ],
+)
+def test_a_night_is_found_in_the_index_of_nights_without_a_sort(
+    planned: Planned, what: str, condition: str
+) -> None:
+    plan = planned.plan_of(lambda: OFTEN[what](planned.opened))
+
+    assert plan == [f"SEARCH uploads USING INDEX ix_uploads_night ({condition})"]
 
 
 def test_a_path_or_a_folder_is_one_range_of_an_index(planned: Planned) -> None:
