@@ -28,6 +28,7 @@ def main() -> None:
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(DRIVERS)}")
     chosen = options.chosen(arguments)
+    options.end_in_order()
     lacks = sink.missing()
     for name in wanted:
         described = machine.described()

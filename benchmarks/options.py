@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -57,6 +58,11 @@ def places() -> Iterator[tuple[Path, Path]]:
         yield Path(data), Path(homes)
 
 
+def end_in_order() -> None:
+    """Have a SIGTERM end the process as an exception does: servers and daemons are stopped."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+
+
 def add_to(parser: argparse.ArgumentParser) -> None:
     """Add the options that all drivers have."""
     parser.add_argument("--quick", action="store_true", help="few files: does it work?")
@@ -79,6 +85,7 @@ def alone(measure: Callable[[Options], Result], about: str | None) -> None:
     """Run one driver as a command, and print what it measured."""
     from benchmarks import machine, page
 
+    end_in_order()
     parser = argparse.ArgumentParser(description=about)
     add_to(parser)
     result = measure(chosen(parser.parse_args()))

@@ -23,7 +23,7 @@ from benchmarks.home import QUICK_SETTLE, Home
 from benchmarks.options import places
 from benchmarks.sink import Sink
 
-RATE_HZ: Final = 250
+RATE_HZ: Final = 100
 LINES: Final = 15
 RUNS: Final = {"small": (5000, corpus.SMALL, 100), "fits": (60, corpus.LARGE, 20)}
 _GROUPS: Final = {"worker": "workers", "watch": "observer", "inotify": "observer"}
@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--gil", action="store_true", help="only the thread with Python's lock")
     options.add_to(parser)
     arguments = parser.parse_args()
+    options.end_in_order()
     spy = shutil.which("py-spy") or shutil.which("py-spy", path=str(Path(sys.executable).parent))
     if spy is None:
         parser.error("py-spy is not installed: pip install py-spy")
@@ -54,8 +55,10 @@ def sampled(spy: str, run: str, build: Path, *, gil: bool) -> list[tuple[list[st
         home.watch(sent.folder)
         mark = sink.mark()
         pid = home.start()
-        record = [spy, "record", "--pid", str(pid), "--rate", str(RATE_HZ), "--threads"]
-        raw = ["--format", "raw", "--output", str(data / "stacks"), *(["--gil"] if gil else [])]
+        # To stop the process for each look would slow it down to a tenth.
+        record = [spy, "record", "--nonblocking", "--pid", str(pid), "--rate", str(RATE_HZ)]
+        raw = ["--format", "raw", "--output", str(data / "stacks"), "--threads"]
+        raw += ["--gil"] if gil else []
         watcher = subprocess.Popen([*record, *raw], stdout=subprocess.DEVNULL)
         sink.wait_for(files, mark, timeout_s=300)
         home.stop()
