@@ -217,8 +217,10 @@ class Concurrency:
             count = self._settled = higher
         while (lowest := self._enough(measured)) == min(measured) and lowest > 1:
             measured[lowest // 2] = yield careful(lowest // 2)
-        for between in self._around(self._enough(measured), measured):
-            measured[between] = yield careful(between)
+        best = self._enough(measured)
+        for between in self._around(best, measured):
+            if between > best or self._may_do(between, best, measured):
+                measured[between] = yield careful(between)
         yield from self._hold(self._enough(measured))
 
     def _hold(self, count: int) -> _Course:
@@ -283,6 +285,12 @@ class Concurrency:
         """Return the smallest number that is nearly as fast as the fastest."""
         best = max(map(self._rate, measured.values()))
         return min(n for n, sample in measured.items() if self._rate(sample) >= ENOUGH * best)
+
+    def _may_do(self, fewer: int, best: int, measured: Mapping[int, Sample]) -> bool:
+        """Tell whether fewer may do as well: not where each further one has brought its part."""
+        below = max((n for n in measured if n < best), default=best)
+        gained = self._rate(measured[best]) / self._rate(measured[below])
+        return fewer / below >= ENOUGH * gained
 
     def _around(self, best: int, measured: Mapping[int, Sample]) -> list[int]:
         """Return the numbers half way from the best to the measured ones beside it."""

@@ -52,7 +52,7 @@ class Measure:
 
 def quick(count: int) -> Measure:
     """Return a measure that tells double from the same."""
-    return Measure(count, files=3 * count, least_s=0.15, longest_s=3.0)
+    return Measure(count, files=3 * count, least_s=0.1, longest_s=3.0)
 
 
 def careful(count: int) -> Measure:

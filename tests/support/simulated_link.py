@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TICK_S: Final = 0.1
-"""How often the number of workers is looked at."""
+"""How often `arcsecond upload` looks at the number of workers."""
+DAEMON_TICK_S: Final = 0.05
+"""How often the daemon does, while uploads end."""
 FIXED: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 
 KB: Final = 1000
@@ -97,6 +99,7 @@ class Run:
     world: World
     number: Number
     seed: int = 1
+    tick_s: float = TICK_S
     demand: Callable[[float], int] = lambda _: 10**9
     """How many files there are to take up to a time."""
     now_s: float = 0.0
@@ -167,7 +170,7 @@ class Run:
         idle, self._idle = self._idle, []
         for worker in idle:
             self._begin(worker)
-        self._after(TICK_S, self._tick)
+        self._after(self.tick_s, self._tick)
 
     # -- one file --------------------------------------------------------------------------------
 
