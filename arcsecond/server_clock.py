@@ -30,13 +30,20 @@ class ServerClock:
         if date is not None:
             self._date, self._heard_s = date, _steady_s()
 
-    def difference(self) -> str | None:
-        """Return the difference in words, where it is worth saying and known."""
+    def ahead(self) -> timedelta | None:
+        """Return by how much this computer's clock is ahead, less than zero where it is behind.
+
+        None where the server never told its time.
+        """
         if self._date is None:
             return None
         theirs = self._date + timedelta(seconds=_steady_s() - self._heard_s)
-        ahead = this_computers_time() - theirs
-        if abs(ahead) <= WORTH_SAYING:
+        return this_computers_time() - theirs
+
+    def difference(self) -> str | None:
+        """Return the difference in words, where it is worth saying and known."""
+        ahead = self.ahead()
+        if ahead is None or abs(ahead) <= WORTH_SAYING:
             return None
         return f"{_in_words(abs(ahead))} {'ahead of' if ahead > timedelta(0) else 'behind'}"
 

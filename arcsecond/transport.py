@@ -49,6 +49,7 @@ from arcsecond.wire import OutsideError, Pool, TLSPool, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from datetime import timedelta
 
     from urllib3 import PoolManager
 
@@ -130,6 +131,11 @@ class Transport:
     def bytes_moved(self) -> int:
         """Bytes of bodies that the kernel took so far; grows while one is being sent."""
         return self._wire.bytes_moved
+
+    @property
+    def clock_ahead(self) -> timedelta | None:
+        """By how much this computer's clock is ahead of the server's, None where it never told."""
+        return self._server_clock.ahead()
 
     @property
     def clock_difference(self) -> str | None:

@@ -34,6 +34,8 @@ from oort.daemon.jobs import Job, Jobs
 from oort.daemon.notify import Pulse, ServiceManager
 from oort.daemon.probes import Probes
 from oort.daemon.reload import content_of
+from oort.daemon.server_time import ServerTime
+from oort.daemon.sites import Sites
 from oort.daemon.tally import Tally
 from oort.daemon.upkeep import Upkeep
 from oort.daemon.warnings import Warnings
@@ -174,6 +176,8 @@ class Daemon:
             self._locations.backups_folder,
             on_damage=self._opened.fail,
         )
+        self._sites = Sites(store, self._gate, clock)
+        self._server_time = ServerTime(self._warnings)
         self._detection = Detection(
             store,
             clock,
@@ -181,6 +185,7 @@ class Daemon:
             on_news=self._wake,
             settings=settings,
             database_file=self._database.file,
+            longitude_of=self._sites.longitude_of,
         )
         accounts = Accounts(self._gate)
         common = Common(
@@ -194,6 +199,8 @@ class Daemon:
             warn=self._warnings.say,
             username_of=accounts.username,
             owner_of=self._detection.owner_of,
+            longitude_of=self._sites.longitude_of,
+            heard_clock=self._server_time.heard,
         )
         desk = self._desk = Desk(settings, common)
         self._workers = Workers(
@@ -226,6 +233,7 @@ class Daemon:
             watches=self._answering,
             carry_out=self._carry_out,
             may_claim=self._may_claim,
+            longitude_of=self._sites.longitude_of,
         )
         self._bulletin = Bulletin(
             store,
@@ -237,6 +245,7 @@ class Daemon:
             warnings=self._warnings_now,
             watches=self._following.enabled,
             tally=tally,
+            clocks=self._server_time.told,
         )
         self._probes = Probes(self._gate, desk)
         self._idle = IdleWork(store, desk, self._workers)
@@ -258,6 +267,9 @@ class Daemon:
         return (
             Job("beat", lambda: BEAT_S, self._beat, at_once=True),
             Job("probe", lambda: _HOUR_S, self._probes.run),  # and by each beat that finds one due
+            Job(
+                "sites", lambda: _HOUR_S, self._ask_for_sites
+            ),  # and by each beat that finds one due
             Job("rescan", lambda: self._following.settings.rescan_s, self._detection.rescan),
             Job("tick", lambda: 5.0, self._wake),
             Job("bandwidth", lambda: 15.0, self._following.set_rate),
@@ -415,6 +427,7 @@ class Daemon:
             self._fail("the file of its lock was deleted, and another has the queue now")
             return
         if self._upkeep.follow_clock():
+            self._server_time.forget()
             self._jobs.after_clock_step(self._clock.now())
             self._wake()
         self._lock.tell(self._trouble_of_queue())
@@ -428,9 +441,14 @@ class Daemon:
             self._wake()
         if self._probes.is_due:
             self._jobs.run_now("probe")
+        if self._sites.is_due(self._following.enabled()):
+            self._jobs.run_now("sites")
         self._bulletin.publish()
         self._manager.status(self._bulletin.in_words())
         self._beat_ended_at = self._clock.monotonic()
+
+    def _ask_for_sites(self) -> None:
+        self._sites.run(self._following.enabled(), self._desk.remote)
 
     def _warnings_now(self) -> list[str]:
         """Return what was said, and what is wrong just now."""

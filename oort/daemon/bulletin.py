@@ -42,6 +42,8 @@ class Bulletin:
     warnings: Callable[[], list[str]]
     watches: Callable[[], Sequence[Watch]]
     tally: Tally
+    clocks: Callable[[], dict[str, float]] = dict
+    """By how many seconds this computer's clock is ahead of the servers from which it differs."""
     _told: dict[str, Any] = field(default_factory=dict)
     _written: dict[str, Future[None]] = field(default_factory=dict)
     _samples: deque[tuple[float, int]] = field(default_factory=deque)
@@ -87,6 +89,7 @@ class Bulletin:
             "rate": self._rate(),
             "totals": self.tally.totals(),
             "throughput": self.tally.throughput(),
+            "clocks": self.clocks(),
         }
 
     def _watch(self, watch: Watch) -> dict[str, Any]:

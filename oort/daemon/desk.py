@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 import oort
+from oort.daemon.server_time import unheard
+from oort.daemon.sites import nowhere
 from oort.detect.mounts import RootIdentity, look_at_root
 from oort.policy import state
 from oort.policy.naming import dataset_name
@@ -28,6 +30,7 @@ from oort.values import RemoteDataset, printable
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Mapping
+    from datetime import timedelta
 
     from oort.clock import Clock
     from oort.daemon.workers import Progress, Traffic
@@ -58,9 +61,9 @@ def dataset_of(
     )
 
 
-def night_name(header: Mapping[str, str], mtime_ns: int) -> str:
-    """Return the night of a file, `YYYY-MM-DD`, by this machine's time zone."""
-    return night_of(moment_of(header, mtime_ns), None).isoformat()
+def night_name(header: Mapping[str, str], mtime_ns: int, longitude_deg: float | None) -> str:
+    """Return the night of a file, `YYYY-MM-DD`, where its telescope stands."""
+    return night_of(moment_of(header, mtime_ns), longitude_deg).isoformat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,9 @@ class Common:
     warn: Callable[[str, str], None]
     username_of: Callable[[str], str | None]
     owner_of: Callable[[str, bytes], str | None]
+    longitude_of: Callable[[str], float | None] = nowhere
+    """By watch, where its telescope stands."""
+    heard_clock: Callable[[str, timedelta | None], None] = unheard
 
 
 class Desk:
@@ -118,7 +124,7 @@ class Desk:
                 watch,
                 upload.rel_path,
                 upload.header,
-                night_name(upload.header, upload.mtime_ns),
+                night_name(upload.header, upload.mtime_ns, self._common.longitude_of(watch.name)),
                 self.settings.host,
             ),
             host=self.settings.host,
@@ -135,6 +141,10 @@ class Desk:
             proxy=self.settings.proxy,
             ca_bundle=self.settings.ca_bundle,
         )
+
+    def heard_clock(self, remote: Remote) -> None:
+        """Pass on what a server's answers said of this computer's clock."""
+        self._common.heard_clock(remote.account.api, remote.clock_ahead)
 
     def around(self, order: Order, progress: Progress) -> AroundUpload:
         """Return what an attempt needs of the daemon."""

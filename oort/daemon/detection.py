@@ -12,6 +12,7 @@ import structlog
 from oort.daemon.desk import dataset_of, night_name
 from oort.daemon.intake import Intake
 from oort.daemon.intake_values import Callbacks, IntakeOptions, Neighbours
+from oort.daemon.sites import nowhere
 from oort.detect.mounts import RootIdentity, real_of
 from oort.policy.nesting import kin_of, way_to
 from oort.remote import config_file
@@ -70,6 +71,7 @@ class Detection:
         on_news: Callable[[], None],
         settings: Settings,
         database_file: Path | None,
+        longitude_of: Callable[[str], float | None] = nowhere,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -77,6 +79,7 @@ class Detection:
         self._on_news = on_news
         self._settings = settings
         self._database_file = database_file
+        self._longitude_of = longitude_of
         self._lock = threading.Lock()
         self._applying = threading.Lock()
         self._running: dict[str, _Running] = {}
@@ -225,7 +228,7 @@ class Detection:
             version: FileVersion, header: Mapping[str, str]
         ) -> tuple[str | None, str | None]:
             watch = self._settings.watch(name)
-            night = night_name(header, version.mtime_ns)
+            night = night_name(header, version.mtime_ns, self._longitude_of(name))
             if watch is None:
                 return night, None
             return night, dataset_of(watch, version.rel_path, header, night, self._settings.host)

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from oort.daemon import control
+from oort.daemon.sites import nowhere
 from oort.policy.night import night_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from oort.clock import Clock
@@ -48,6 +50,7 @@ class Dispatcher:
         watches: Callable[[], Sequence[Watch]],
         carry_out: Callable[[control.Request], dict[str, Any]],
         may_claim: Callable[[], bool],
+        longitude_of: Callable[[str], float | None] = nowhere,
     ) -> None:
         self._store = store
         self._workers = workers
@@ -57,6 +60,7 @@ class Dispatcher:
         self._watches = watches
         self._carry_out = carry_out
         self._may_claim = may_claim
+        self._longitude_of = longitude_of
         self._wake = threading.Event()
         self._ending = threading.Event()
         self._due_mono: float | None = 0.0
@@ -121,9 +125,31 @@ class Dispatcher:
         room = self._workers.room
         now = self._clock.now()
         if room and free and self._store.waits(free, now):
-            tonight = night_of(now, None).isoformat()
-            self._workers.hand_out(self._store.claim(free, limit=room, tonight=tonight))
+            self._claim(free, room, now)
         self._note_due(free, waiting)
+
+    def _claim(self, free: Sequence[str], room: int, now: datetime) -> None:
+        """Claim for the free workers: tonight's files first, which is another night elsewhere.
+
+        Where the telescopes of the watches have different nights each of these gets its share,
+        and then what the others leave.
+        """
+        by_night: dict[str, list[str]] = {}
+        for watch in free:
+            by_night.setdefault(self._tonight(watch, now), []).append(watch)
+        left = room
+        for shares in (len(by_night), 1):
+            for n, (tonight, watches) in enumerate(by_night.items()):
+                limit = -(-left // max(shares - n, 1))
+                if limit > 0 and self._store.waits(watches, now):
+                    taken = self._store.claim(watches, limit=limit, tonight=tonight)
+                    self._workers.hand_out(taken)
+                    left -= len(taken)
+            if len(by_night) == 1:
+                return
+
+    def _tonight(self, watch: str, now: datetime) -> str:
+        return night_of(now, self._longitude_of(watch)).isoformat()
 
     def _sort_out(self) -> tuple[list[str], list[tuple[str, str]]]:
         """Return the watches whose rows flow, and those that wait; try one row where it is time."""
@@ -144,7 +170,7 @@ class Dispatcher:
         now = self._clock.now()
         if not self._store.waits([watch.name], now):
             return
-        tonight = night_of(now, None).isoformat()
+        tonight = self._tonight(watch.name, now)
         taken = self._store.claim([watch.name], limit=1, tonight=tonight)
         if taken:
             self._gate.begin_trial(watch.name, watch.api, taken[0].id)

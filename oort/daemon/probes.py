@@ -49,5 +49,6 @@ class Probes:
             self._gate.failed(api, reason, unauthorised=refused)
         else:
             self._gate.answered(api)
+            self._desk.heard_clock(remote)
         finally:
             remote.close()

@@ -299,7 +299,9 @@ class Workers:
             remote = remotes[api] = self._desk.remote(api)
             with self._lock:
                 self._remotes.add(remote)
-        return carry(order, remote, self._desk.around(order, progress)), api
+        carried = carry(order, remote, self._desk.around(order, progress))
+        self._desk.heard_clock(remote)
+        return carried, api
 
     def _finish(
         self, upload: Upload, progress: Progress, outcome: Outcome, decision: Decision

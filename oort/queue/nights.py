@@ -1,17 +1,19 @@
-"""Read-only questions about one observing night, for its report.
+"""One observing night: read-only questions for its report, and rows that belong to another one.
 
-All of them are found by the index of nights: what a million other rows are about is not read.
+The questions are found by the index of nights: what a million other rows are about is not read.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select, update
 
 from oort.policy.ledger import Entry
+from oort.policy.night import moment_of, night_of
 from oort.policy.state import State, Status, Substatus
 from oort.queue.models import UPLOADS
+from oort.queue.moves import unindexed
 from oort.values import printable
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+RENAMED_AT_ONCE: Final = 1000
 _BATCH: Final = 5000
 
 _OF_AN_ENTRY: Final = (
@@ -83,6 +86,46 @@ def entries(connection: Connection, host: str, night: str) -> Iterator[Entry]:
             State(Status(status), Substatus(substatus)),
             *rest,
         )
+
+
+def rename_nights(
+    connection: Connection,
+    host: str,
+    watch: str,
+    longitude_deg: float,
+    *,
+    after_id: int = 0,
+    most: int = RENAMED_AT_ONCE,
+) -> tuple[int, int | None]:
+    """Give rows of a watch the night that they belong to where its telescope stands.
+
+    Looks at `most` rows of the queue after `after_id`, because the writer has other things to do
+    meanwhile. Returns how many were changed, and the id to go on after, None at the end.
+    """
+    ids = select(UPLOADS.c.id).where(UPLOADS.c.id > after_id).order_by(UPLOADS.c.id)
+    last = connection.execute(ids.offset(most - 1).limit(1)).scalar()
+    here = [UPLOADS.c.id > after_id] + ([UPLOADS.c.id <= last] if last is not None else [])
+    rows = connection.execute(
+        select(UPLOADS.c.id, UPLOADS.c.header, UPLOADS.c.mtime_ns, UPLOADS.c.night).where(
+            *here,
+            UPLOADS.c.host.in_(_hosts(host)),
+            unindexed(UPLOADS.c.watch) == watch,
+            UPLOADS.c.night.is_not(None),
+        )
+    )
+    renamed = []
+    for row_id, header, mtime_ns, night in rows:
+        rightly = night_of(moment_of(header, mtime_ns), longitude_deg).isoformat()
+        if rightly != night:
+            renamed.append({"row_id": row_id, "rightly": rightly})
+    if renamed:
+        connection.execute(
+            update(UPLOADS)
+            .where(UPLOADS.c.id == bindparam("row_id"))
+            .values(night=bindparam("rightly")),
+            renamed,
+        )
+    return len(renamed), last
 
 
 def _hosts(host: str) -> list[str]:

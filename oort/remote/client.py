@@ -31,6 +31,7 @@ from oort.remote.paging import read_listing
 from oort.remote.reading import (
     dataset_of,
     file_of,
+    longitude_of,
     roles_of,
     telescope_of,
 )
@@ -39,7 +40,7 @@ from oort.values import RemoteDataset, RemoteFile, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from oort.clock import Clock
     from oort.remote.reading import RemoteTelescope
@@ -81,6 +82,11 @@ class Remote:
     def bytes_moved(self) -> int:
         """Bytes of bodies that the kernel took so far; grows while one is being sent."""
         return self._connection.bytes_moved
+
+    @property
+    def clock_ahead(self) -> timedelta | None:
+        """By how much this computer's clock is ahead of the server's, None where it never told."""
+        return self._connection.clock_ahead
 
     def begin(self) -> None:
         """Let another attempt begin: a cut of the one before means nothing to it."""
@@ -189,6 +195,18 @@ class Remote:
         if found is None:
             raise refused(answer, what, None)
         return found
+
+    def longitude_deg(self, telescope: str, portal: str | None) -> float | None:
+        """Return where a telescope stands, in degrees, east positive; None where nobody tells.
+
+        Its own coordinates say it, or those of its observing site. Raises Ended.
+        """
+        found = self.telescope(telescope, portal)
+        if found is None or found.longitude_deg is not None or found.site is None:
+            return found.longitude_deg if found else None
+        path = f"{_at(portal)}observingsites/{_quoted(found.site)}/"
+        answer = self._connection.ask("GET", path)
+        return longitude_of(answer.json()) if answer.is_success else None
 
     # -- data files ------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from oort.remote.ended import CUT, Ended, MayNotLookError, ended_by, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
 
     from arcsecond.answer import Answer
     from oort.clock import Clock
@@ -70,6 +71,12 @@ class Connection:
     def bytes_moved(self) -> int:
         """Bytes of bodies that the kernel took so far; grows while one is being sent."""
         return self._transport.bytes_moved
+
+    @property
+    def clock_ahead(self) -> timedelta | None:
+        """By how much this computer's clock is ahead of the server's, None where it never told."""
+        ahead = self._transport.clock_ahead
+        return ahead if ahead is not None else self._prober.clock_ahead
 
     def begin(self) -> None:
         """Let another attempt begin: a cut of the one before means nothing to it."""

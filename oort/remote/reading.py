@@ -5,6 +5,7 @@ Identifiers come as `pk` or `id`, tags as a list or comma-joined (no one has doc
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ class RemoteTelescope:
     uuid: str
     name: str
     longitude_deg: float | None = None
+    site: str | None = None
+    """The identifier of its observing site."""
 
 
 def dataset_of(found: object) -> RemoteDataset | None:
@@ -66,11 +69,21 @@ def telescope_of(found: object) -> RemoteTelescope | None:
     """Return a telescope, or None where it has no identifier."""
     if not isinstance(found, dict) or not (uuid := _text(found.get("uuid"))):
         return None
-    place = found.get("coordinates")
-    longitude = place.get("longitude") if isinstance(place, dict) else None
+    site = found.get("observing_site")
+    longitude = longitude_of(found)
     return RemoteTelescope(
-        uuid=uuid.lower(), name=_text(found.get("name")) or "", longitude_deg=_number(longitude)
+        uuid=uuid.lower(),
+        name=_text(found.get("name")) or "",
+        longitude_deg=longitude if longitude is not None else longitude_of(site),
+        site=_reference(site, "uuid"),
     )
+
+
+def longitude_of(found: object) -> float | None:
+    """Return the longitude of what has coordinates: a telescope, an observing site."""
+    place = found.get("coordinates") if isinstance(found, dict) else None
+    longitude = _number(place.get("longitude")) if isinstance(place, dict) else None
+    return longitude if longitude is not None and math.isfinite(longitude) else None
 
 
 def roles_of(profile: object) -> dict[str, str] | None:

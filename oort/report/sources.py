@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from oort.policy import wrong_clock
 from oort.policy.completeness import WatchFacts, unknowns
 from oort.policy.ledger import Ledger, ledger_of
 from oort.policy.night import bounds_of, night_of
@@ -135,7 +136,10 @@ def _files(count: int) -> str:
 
 def _warnings(view: View, later: str | None) -> list[str]:
     """Return what a reader should know, and what does not stand in the way."""
-    found = [clock_words(api, ahead_s) for api, ahead_s in sorted(_clocks(view).items())]
+    found = [
+        wrong_clock.words(api, timedelta(seconds=ahead_s))
+        for api, ahead_s in sorted(_clocks(view).items())
+    ]
     if later is not None:
         found.append(
             f"there are files that were taken later than now by their own date: "
@@ -148,20 +152,6 @@ def _warnings(view: View, later: str | None) -> list[str]:
         if watch.enabled and watch.telescope and _longitude(view, watch.name) is None
     ]
     return found
-
-
-def clock_words(api: str, ahead_s: float) -> str:
-    """Say that this computer's clock is not the server's."""
-    way = "ahead of" if ahead_s > 0 else "behind"
-    return f"this computer's clock is {_length(abs(ahead_s))} {way} that of the server {api}"
-
-
-def _length(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    if minutes < 120:  # noqa: PLR2004  # as people say it
-        return f"{minutes} min"
-    hours = minutes // 60
-    return f"{hours} h {minutes % 60} min" if hours < 48 else f"{hours // 24} days"  # noqa: PLR2004
 
 
 def _longitude(view: View, watch: str) -> float | None:

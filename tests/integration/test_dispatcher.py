@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from oort.daemon.dispatcher import Dispatcher
 from oort.daemon.gate import Gate
 from oort.errors import OortError
 from oort.policy import state
+from oort.policy.night import night_of
 from oort.policy.outcome import RootMissing, ServerBusy, Stored, WatchRefused
 from oort.policy.retry import Decision
 from oort.queue.store import Ended
@@ -63,6 +65,7 @@ class World:
         self.hands = Hands(room)
         self.watches = [DOME, OTHER]
         self.may_claim = True
+        self.longitudes: dict[str, float] = {}
         self.clock = SystemClock()
         self.gate = Gate(self.clock, Shortest(), on_change=self.wake)
         self.requests: list[Request] = []
@@ -75,6 +78,7 @@ class World:
             watches=lambda: self.watches,
             carry_out=self.carry_out,
             may_claim=lambda: self.may_claim,
+            longitude_of=lambda watch: self.longitudes.get(watch),  # noqa: PLW0108  # replaced by a test
         )
 
     def wake(self) -> None:
@@ -164,6 +168,35 @@ def test_no_more_is_claimed_than_there_are_hands(opened: OpenQueue, folder: Path
         world.end(world.hands.taken[0], STORED, Decision(state.DONE, "stored", counted=True))
 
         world.has("0.fits", "1.fits", "2.fits")
+
+
+@pytest.mark.parametrize("room", [1, 2, 3, 5])
+def test_tonight_is_tonight_where_the_telescope_of_a_watch_stands(
+    opened: OpenQueue, folder: Path, room: int
+) -> None:
+    """A night has just begun at one place, and the one before just not ended at the other."""
+    now = SystemClock().now()
+    hour = now.hour + now.minute / 60
+    longitudes = {"dome": (13 - hour) * 15, "other": (11 - hour) * 15}
+    for age in ("old", "new"):
+        for watch, longitude in longitudes.items():
+            night = night_of(now, longitude) - timedelta(days=age == "old")
+            settle(
+                opened,
+                *(version(f"{watch} {age} {n}.fits") for n in range(2)),
+                watch=watch,
+                root=b"/data/" + watch.encode(),
+                night=night.isoformat(),
+            )
+    with dispatching(opened, folder, room=0) as world:
+        world.longitudes = longitudes
+        world.hands.room = room
+        world.wake()
+        wait_until(lambda: world.hands.room == 0)
+
+    counts = Counter(name.rsplit(" ", 1)[0] for name in world.hands.names)
+    assert min(room, 4) == counts["dome new"] + counts["other new"]
+    assert room == counts.total()
 
 
 def test_a_row_that_waits_its_time_is_handed_out_when_it_has(
