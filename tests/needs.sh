@@ -14,6 +14,7 @@ needs=(
   "dbus-daemon dbus-daemon a systemd of one user (tests/acceptance/test_service_systemd.py)"
   "systemd-nspawn systemd-container a machine booted by systemd (tests/acceptance/test_service_machine.py)"
   "systemd-analyze systemd the units of systemd/ (tests/acceptance/test_service_systemd.py)"
+  "chromium chromium the page of oort monitor in a real browser (tests/acceptance/test_monitor_page.py)"
   "ip iproute2 a network that is down (tests/faults/test_network_down.py)"
 )
 missing=0

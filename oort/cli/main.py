@@ -26,7 +26,7 @@ EXIT_INTERRUPTED: Final = 130
 SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     "Folders": ("watch", "unwatch", "folders"),
     "The daemon": ("start", "stop", "pause", "resume", "service"),
-    "Look": ("status", "report", "uploads", "logs"),
+    "Look": ("status", "report", "uploads", "logs", "monitor"),
     "Repair": ("retry", "skip"),
     "Settings": ("config",),
     "Rehearse": ("demo",),

@@ -25,7 +25,7 @@ SHOWN: int = 100
 def page(locations: Locations, settings: Settings, now: datetime) -> dict[str, Any]:
     """Return the status with all that the page shows beside it, from one look at the queue.
 
-    `status` is contract.md's `oort status --json`; `night` is the newest night that has files, up to
+    `status` is contract.md's `oort status --json`; `links` every link, also where it is one; `night` is the newest night that has files, up to
     tonight; `lost` are rows gone or changed and not acknowledged; `finished` the files stored last;
     `totals` and `throughput` what the daemon noted of all that it ever sent (`oort.daemon.tally`).
     """
@@ -33,6 +33,7 @@ def page(locations: Locations, settings: Settings, now: datetime) -> dict[str, A
         totals = view.notes.get("totals", {})
         return {
             "status": glance(connection, view),
+            "links": view.links(),
             "night": _night(connection, view, now),
             "lost": _lost(connection, view),
             "finished": _finished(connection, view, totals.get("latest", [])),
