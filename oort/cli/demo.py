@@ -21,7 +21,8 @@ def demo(exposures: int | None, *, fast: bool, keep: bool) -> None:
 
     A server on this machine, a simulated camera, and the real daemon as its own process. The link
     is cut in the middle, and the daemon is killed in the middle of an upload. At the end a table
-    holds the SHA-256 of every file on the disk against the bytes at the server.
+    holds the SHA-256 of every file on the disk against the bytes at the server, and the night's
+    report is what `oort report` tells of it in the morning.
 
     Nothing outside the temporary home is read or changed, no account is needed, and nothing leaves
     this machine. The exit is 1 if one file is missing or differs.

@@ -44,6 +44,7 @@ T = TypeVar("T")
 API_NAME: Final = "rehearsal"
 FOLDER: Final = "images"
 DAEMON_LOG: Final = "daemon.log"
+PAGE: Final = "night.html"
 _UPLOADS: Final = {"method": "POST", "path": "/datafiles/$"}
 _SEED: Final = 31
 _LOOK_EVERY_S: Final = 0.1
@@ -57,7 +58,7 @@ class InVainError(OortError):
 
 
 def rehearse(play: Script, *, keep: bool) -> Proof:
-    """Play a night in a temporary home, print the proof and return it.
+    """Play a night in a temporary home, print the proof and the night's report; return the proof.
 
     Whatever happens, Ctrl-C and SIGTERM included, the processes are ended, and the home is removed
     unless it is to be kept. Raises OortError when the night cannot be played to its end.
@@ -67,9 +68,11 @@ def rehearse(play: Script, *, keep: bool) -> Proof:
     with _interruptible():
         home = Path(tempfile.mkdtemp(prefix="oort-demo-")).resolve()
         try:
+            night = _Night(play, home, display, clock, page=home / PAGE if keep else None)
             with display:
-                proof = _Night(play, home, display, clock).play()
+                proof = night.play()
             display.conclude(proof)
+            display.print("", *night.report.splitlines())
             if not proof.is_complete:
                 display.print("", *_tail(home / DAEMON_LOG))
             return proof
@@ -83,13 +86,18 @@ def rehearse(play: Script, *, keep: bool) -> Proof:
 class _Night:
     """One night in one home; `play` may be called once."""
 
-    def __init__(self, play: Script, home: Path, display: Display, clock: Clock) -> None:
+    def __init__(
+        self, play: Script, home: Path, display: Display, clock: Clock, *, page: Path | None
+    ) -> None:
         self._script = play
         self._home = home
         self._display = display
         self._clock = clock
         self._folder = home / FOLDER
         self._log = home / DAEMON_LOG
+        self._page = page
+        self.report = ""
+        """What `oort report` says of the night, once it is over."""
         self._over = threading.Event()
         self._processes = Processes(home)
         # Appended to by the sequence's thread, read by the night's own.
@@ -110,6 +118,8 @@ class _Night:
             daemon = self._start_daemon()
             self._await_the_last_file(server, daemon)
             self._stop(daemon)
+            written = () if self._page is None else ("--html", str(self._page))
+            self.report = self._processes.run("oort", "report", *written)
             return prove(self._folder, self._written, server.copies())
         except OortError:
             self._display.print(*_tail(self._log))

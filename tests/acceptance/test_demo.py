@@ -116,7 +116,11 @@ def test_every_file_of_a_fast_night_arrives_in_spite_of_outage_and_kill(
     assert "cut for 3 s" in demo.output
     assert re.search(r"kill -9: [\d,]+ bytes of .* had arrived", demo.output)
     assert "ended with exit 0" in demo.output
-    assert demo.output.count(" safe\n") == 10
+    assert len(re.findall(r"\d s safe$", demo.output, re.MULTILINE)) == 10
+    _, proof, report = demo.output.rpartition(ARRIVED)
+    assert proof
+    assert re.search(r"\nThe night of \d{4}-\d\d-\d\d is .*10 files", report)
+    assert "MB safe\n" in report
     assert_nothing_is_left(demo)
 
 
