@@ -1,6 +1,6 @@
 """Why no answer came: what the network, TLS or a proxy did, in words for a person, and a remedy.
 
-What requests, urllib3, ssl and the socket raise is read here; none of their own words are shown
+What urllib3, http.client, ssl and the socket raise is read here; none of their own words are shown
 where they may hold a URL, a query or the credentials of a proxy.
 """
 
@@ -14,8 +14,8 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import requests
-from urllib3.exceptions import NameResolutionError
+from urllib3.exceptions import DecodeError, NameResolutionError, ProtocolError
+from urllib3.exceptions import TimeoutError as TimedOut
 
 from arcsecond.pace import TrickleError
 from arcsecond.server_clock import this_computers_time
@@ -51,13 +51,13 @@ _PROXY_WANTS_A_USER = "The proxy wants a user: HTTPS_PROXY=http://USER:PASSWORD@
 _BY_CLASS: Mapping[type[BaseException], Reason] = {
     NameResolutionError: _NO_NAME,
     socket.gaierror: _NO_NAME,
-    requests.exceptions.ChunkedEncodingError: Reason("the answer was cut short"),
-    requests.exceptions.ContentDecodingError: Reason("the answer cannot be decompressed"),
+    DecodeError: Reason("the answer cannot be decompressed"),
     http.client.IncompleteRead: Reason("the answer was cut short"),
     http.client.RemoteDisconnected: Reason("closed without an answer"),
     http.client.HTTPException: Reason(
         "what came back is no HTTP", f"Is it http or https, and the port right: {_ADDRESS}?"
     ),
+    ProtocolError: Reason("the answer was cut short"),
 }
 
 _BY_ERRNO: Mapping[int, str] = {
@@ -99,7 +99,7 @@ def _of_cause(
 ) -> Reason | None:
     if isinstance(cause, TrickleError):
         return Reason(str(cause))
-    if isinstance(cause, TimeoutError | requests.Timeout):
+    if isinstance(cause, TimeoutError | TimedOut):
         return _of_time_out(wire, connect_s, read_s)
     for kind, reason in _BY_CLASS.items():
         if isinstance(cause, kind):
@@ -161,7 +161,7 @@ def _of_os_error(cause: OSError) -> Reason | None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what lies within it: requests and urllib3 put causes into `args`."""
+    """Yield an exception and what lies within it: urllib3 puts causes into `args`."""
     seen: set[int] = set()
     waiting: list[object] = [error]
     while waiting:

@@ -1,6 +1,6 @@
 """One request to one server, and what came of it: an `Answer`, or one of four errors.
 
-The only importer of requests. What this module promises beyond an HTTP library: the key goes to
+What this module promises beyond an HTTP library: the key goes to
 the configured origin and nowhere else, redirects are answers and never followed, an answer that
 came early is read before a broken pipe is believed, whatever cuts a body short resets the
 connection (so that a server never takes a torn form for a finished one), and every foreign
@@ -18,20 +18,20 @@ import re
 import ssl
 import time
 from dataclasses import dataclass
-from enum import Enum
+from functools import lru_cache, partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
-import requests
 from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 from urllib3.exceptions import HTTPError, LocationValueError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from arcsecond.answer import Answer, status_line
 from arcsecond.config import check_key, check_url, is_loopback
+from arcsecond.connections import Incoming, Line, Pool, TLSPool
 from arcsecond.errors import (
     BrokenError,
     CancelledError,
@@ -42,27 +42,27 @@ from arcsecond.errors import (
     TransportError,
     UnclearAnswerError,
 )
+from arcsecond.http_head import request_head
 from arcsecond.reasons import reason_of
 from arcsecond.server_clock import ServerClock
 from arcsecond.version import __version__
-from arcsecond.wire import OutsideError, Pool, TLSPool, Wire
+from arcsecond.wire import OutsideError, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import timedelta
 
-    from urllib3 import PoolManager
-
     from arcsecond.config import Secret
     from arcsecond.multipart import MultipartBody
 
-__all__ = ["FAULTS", "KEY_HEADER", "Answer", "Fault", "Timeouts", "Transport", "fault_of"]
+__all__ = ["KEY_HEADER", "Answer", "Timeouts", "Transport"]
 
 USER_AGENT = f"arcsecond/{__version__}"
 KEY_HEADER = "X-Arcsecond-API-Authorization"
 LONGEST_ANSWER_BYTES = 64 * 1024 * 1024
 
 _SAFE_IN_PATH = "/%:@!$&'()*+,;=~-._"
+_WHOLE_URL = re.compile(r"https?://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,17 @@ class Timeouts:
     connect_s: float = 10.0
     read_s: float = 120.0
     idle_s: float = 30.0
+
+
+class _Asked(NamedTuple):
+    """One request, as it goes out."""
+
+    method: str
+    url: str
+    head: bytes
+    blocks: Iterable[bytes] | None
+    longest_answer_bytes: int
+    on_content: Callable[[bytes], None] | None
 
 
 class Transport:
@@ -113,19 +124,25 @@ class Transport:
         self._wire = Wire(read_s=timeouts.read_s, idle_s=timeouts.idle_s)
         self._timeouts = timeouts
         self._server_clock = ServerClock()
-        self._adapter = _Adapter(
+        self._date_heard: str | None = None
+        proxy = None if is_loopback(self._hostname) else _proxy_for(self._origin, proxy)
+        self._line = Line(
             self._wire,
-            self._origin,
-            proxy=None if is_loopback(self._hostname) else _proxy_for(self._origin, proxy),
-            ca_bundle=ca_bundle,
+            partial(_pool_of, self._origin, proxy, ca_bundle),
+            connect_s=timeouts.connect_s,
+            through_tunnel=proxy is not None and parts.scheme == "https",
         )
-        self._timeout = (timeouts.connect_s, timeouts.read_s)
-        self._headers = {
-            "User-Agent": user_agent,
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip, deflate",
-        }
-        self._key_header = {} if key_value is None else {KEY_HEADER: f"Key {key_value}"}
+        self._headers = [
+            ("Host", _host_header(parts)),
+            ("User-Agent", user_agent),
+            ("Accept", "application/json"),
+            ("Accept-Encoding", "gzip, deflate"),
+        ]
+        self._target_begins = len(self._origin)
+        if proxy is not None and parts.scheme == "http":  # it is asked for the whole address
+            self._target_begins = 0
+            self._headers += HTTPAdapter().proxy_headers(proxy).items()
+        self._key_header = [] if key_value is None else [(KEY_HEADER, f"Key {key_value}")]
 
     @property
     def bytes_moved(self) -> int:
@@ -165,41 +182,32 @@ class Transport:
         reading the body's file through. Whatever ends a body early resets the connection.
         """
         url = self._url(path, params)
-        request = requests.PreparedRequest()
-        request.method = method
-        request.url = url
-        headers = self._headers | self._key_header if authenticated else dict(self._headers)
+        headers = [*self._headers, *self._key_header] if authenticated else [*self._headers]
         blocks: Iterable[bytes] | None = body
         if body is not None:
-            headers["Content-Type"] = body.content_type
-            headers["Content-Length"] = str(len(body))
+            headers.append(("Content-Type", body.content_type))
+            headers.append(("Content-Length", str(len(body))))
         elif json is not None:
             data = _as_json(json)
-            headers["Content-Type"] = "application/json"
-            headers["Content-Length"] = str(len(data))
+            headers.append(("Content-Type", "application/json"))
+            headers.append(("Content-Length", str(len(data))))
             blocks = (data,)
         elif method not in ("GET", "HEAD"):
-            headers["Content-Length"] = "0"
-        request.headers = CaseInsensitiveDict(headers)
-        if blocks is not None:
-            # As urllib3 takes it: anything that yields bytes.
-            request.body = self._wire.guarded(blocks)  # type: ignore[assignment]
-        self._tell(f"> {method} {url}")
+            headers.append(("Content-Length", "0"))
+        head = request_head(method, url[self._target_begins :] or "/", headers)
+        if self._trace is not None:
+            self._tell(f"> {method} {url}")
         started = time.monotonic()
-        answer = self._exchange(
-            request,
-            has_body=blocks is not None,
-            limit=longest_answer_bytes,
-            on_content=on_content,
-        )
-        if "Age" not in answer.headers:  # what a cache kept is of another time
-            self._server_clock.heard(answer.server_date)
-        self._tell(
-            f"< {status_line(answer.http_status)}, {self._content_bytes} bytes"
-            f" in {time.monotonic() - started:.3f} s"
-        )
-        if difference := self.clock_difference:
-            self._tell(f"! this computer's clock is {difference} the server's")
+        asked = _Asked(method, url, head, blocks, longest_answer_bytes, on_content)
+        answer = self._exchange(asked)
+        self._hear_date(answer)
+        if self._trace is not None:
+            self._tell(
+                f"< {status_line(answer.http_status)}, {self._content_bytes} bytes"
+                f" in {time.monotonic() - started:.3f} s"
+            )
+            if difference := self.clock_difference:
+                self._tell(f"! this computer's clock is {difference} the server's")
         return answer
 
     def cancel(self) -> None:
@@ -213,7 +221,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""
-        self._adapter.close()
+        self._line.close()
 
     def __enter__(self) -> Transport:
         return self
@@ -224,75 +232,74 @@ class Transport:
     def __repr__(self) -> str:
         return f"Transport({self._server!r})"
 
-    def _exchange(
-        self,
-        request: requests.PreparedRequest,
-        *,
-        has_body: bool,
-        limit: int,
-        on_content: Callable[[bytes], None] | None,
-    ) -> Answer:
+    def _exchange(self, asked: _Asked) -> Answer:
         wire = self._wire
-        wire.begin(body_complete=not has_body)
+        wire.begin(body_complete=asked.blocks is None)
+        is_read = False
         try:
-            response = self._adapter.send(request, stream=True, timeout=self._timeout)
-            content = self._content(response, limit, on_content)
+            incoming = self._line.exchange(
+                asked.method, asked.head, asked.blocks, whole=asked.on_content is None
+            )
+            content = self._content(incoming, asked)
+            is_read = True
         except TransportError as cut:  # ours, from within the body or the connection
             cut.bytes_sent, cut.body_complete = wire.body_bytes, wire.body_complete
             self._tell(f"< {cut.message}")
             raise
         except OutsideError as outside:
             raise outside.error from None
-        except (requests.RequestException, HTTPError, OSError) as foreign:
+        except (HTTPError, HTTPException, OSError) as foreign:
             error = self._translated(foreign)
             self._tell(f"< {error.message}")
             # Without the cause: its words may hold proxy credentials or a query.
             raise error from None
         finally:
+            if is_read:
+                self._line.rest()
+            else:
+                self._line.close()
             wire.end()
         return Answer(
-            http_status=response.status_code,
-            headers=response.headers,
+            http_status=incoming.http_status,
+            headers=incoming.headers,
             content=content,
             bytes_sent=wire.body_bytes,
             body_complete=wire.body_complete,
-            url=str(request.url),
+            url=asked.url,
             _key=self._key,
         )
 
-    def _content(
-        self,
-        response: requests.Response,
-        limit: int,
-        on_content: Callable[[bytes], None] | None,
-    ) -> bytes:
+    def _content(self, incoming: Incoming, asked: _Asked) -> bytes:
         pieces: list[bytes] = []
-        left = limit
+        left = limit = asked.longest_answer_bytes
         self._content_bytes = 0
         take = pieces.append
-        if on_content is not None and response.status_code // 100 == 2:  # noqa: PLR2004  # as it is said
-            take = on_content
-        for piece in response.iter_content(256 * 1024):
+        if asked.on_content is not None and incoming.http_status // 100 == 2:  # noqa: PLR2004  # as it is said
+            take = asked.on_content
+        for piece in incoming.pieces:
             left -= len(piece)
             self._content_bytes += len(piece)
             if left < 0:
-                self._adapter.drop(response)
                 raise UnclearAnswerError(
                     f"{self._host}: the answer is longer than {limit} bytes",
-                    status=response.status_code,
+                    status=incoming.http_status,
                 )
             try:
                 take(piece)
             except OSError as error:
-                self._adapter.drop(response)
                 raise OutsideError(error) from error
-            except BaseException:
-                self._adapter.drop(response)
-                raise
         return b"".join(pieces)
 
+    def _hear_date(self, answer: Answer) -> None:
+        """Take the server's time: it tells the same one to all the answers of a second."""
+        date = answer.headers.get("Date")
+        # What a cache kept is of another time.
+        if date != self._date_heard and "Age" not in answer.headers:
+            self._date_heard = date
+            self._server_clock.heard(answer.server_date)
+
     def _translated(self, foreign: Exception) -> TransportError | ConfigError:
-        """Return our error for one of requests', urllib3's or the socket's."""
+        """Return our error for one of urllib3's, http.client's or the socket's."""
         wire = self._wire
         if wire.cancelled:
             return CancelledError(
@@ -300,7 +307,7 @@ class Transport:
                 bytes_sent=wire.body_bytes,
                 body_complete=wire.body_complete,
             )
-        if fault_of(foreign) is Fault.SETTINGS:
+        if is_of_settings(foreign):
             return ConfigError(
                 f"{self._host}: this address, or the proxy's, cannot be used",
                 hint="Look at `arcsecond api` and at the proxy settings.",
@@ -325,10 +332,10 @@ class Transport:
         )
 
     def _url(self, path: str, params: Mapping[str, str | Iterable[str]] | None) -> str:
-        if re.match(r"https?://", path, re.IGNORECASE):
+        if _WHOLE_URL.match(path):
             url = self._same_origin(path)
         else:
-            url = f"{self._server}/{quote(path.lstrip('/'), safe=_SAFE_IN_PATH)}"
+            url = f"{self._server}/{_quoted(path)}"
         if params:
             try:
                 query = urlencode(params, doseq=True)
@@ -359,101 +366,23 @@ class Transport:
             self._trace(line)
 
 
-class Fault(Enum):
-    """What one of requests' exceptions says about: the way to the server, or what was configured."""
-
-    LINK = "link"
-    SETTINGS = "settings"
+def is_of_settings(foreign: Exception) -> bool:
+    """Tell whether what urllib3 raised is about an address that was configured, and not the link."""
+    return isinstance(foreign, LocationValueError)
 
 
-FAULTS: Mapping[type[requests.RequestException], Fault] = {
-    requests.exceptions.RequestException: Fault.LINK,
-    requests.exceptions.ConnectionError: Fault.LINK,
-    requests.exceptions.ProxyError: Fault.LINK,
-    requests.exceptions.SSLError: Fault.LINK,
-    requests.exceptions.Timeout: Fault.LINK,
-    requests.exceptions.ConnectTimeout: Fault.LINK,
-    requests.exceptions.ReadTimeout: Fault.LINK,
-    requests.exceptions.ChunkedEncodingError: Fault.LINK,
-    requests.exceptions.ContentDecodingError: Fault.LINK,
-    requests.exceptions.HTTPError: Fault.LINK,
-    requests.exceptions.RetryError: Fault.LINK,
-    requests.exceptions.TooManyRedirects: Fault.LINK,
-    requests.exceptions.InvalidJSONError: Fault.LINK,
-    requests.exceptions.JSONDecodeError: Fault.LINK,
-    requests.exceptions.StreamConsumedError: Fault.LINK,
-    requests.exceptions.UnrewindableBodyError: Fault.LINK,
-    requests.exceptions.URLRequired: Fault.SETTINGS,
-    requests.exceptions.MissingSchema: Fault.SETTINGS,
-    requests.exceptions.InvalidSchema: Fault.SETTINGS,
-    requests.exceptions.InvalidURL: Fault.SETTINGS,
-    requests.exceptions.InvalidProxyURL: Fault.SETTINGS,
-    requests.exceptions.InvalidHeader: Fault.SETTINGS,
-}
-"""The one seam between requests' exceptions and ours. Whether a fault of the link is a
-NotReachedError or a BrokenError is not the exception's to say: it depends on the bytes that left."""
-
-
-def fault_of(foreign: Exception) -> Fault:
-    """Return what a foreign exception is about; the nearest class in `FAULTS` says it."""
-    if isinstance(foreign, LocationValueError):
-        return Fault.SETTINGS  # a host name that is none
-    for kind in type(foreign).__mro__:
-        if kind in FAULTS:
-            return FAULTS[kind]
-    return Fault.LINK  # urllib3's own, or the socket's
-
-
-class _Adapter(HTTPAdapter):
-    """requests' adapter for one origin: proxy, certificates and pool are settled once, not per request."""
-
-    def __init__(
-        self, wire: Wire, origin: str, *, proxy: str | None, ca_bundle: str | None
-    ) -> None:
-        self._wire = wire
-        self._origin = origin
-        self._proxy = proxy
-        self._ca_bundle = ca_bundle
-        self._pool: Any = None
-        self._tls: ssl.SSLContext | None = None
-        self._forwards = proxy is not None and origin.startswith("http:")
-        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
-
-    def get_connection_with_tls_context(self, *_args: Any, **_options: Any) -> Any:
-        if self._pool is None:
-            self._pool = self._new_pool()
-        return self._pool
-
-    def cert_verify(self, *_args: Any, **_options: Any) -> None:
-        """Nothing: the pool's TLS context verifies, and is made once."""
-
-    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:  # noqa: ARG002  # requests' signature
-        url = str(request.url)
-        return url if self._forwards else url[len(self._origin) :] or "/"
-
-    def drop(self, response: requests.Response) -> None:
-        """Close the connection behind an answer instead of using it again."""
-        response.raw.close()
-        self.close()
-
-    def close(self) -> None:
-        self._pool = None
-        super().close()
-
-    def _new_pool(self) -> Any:
-        parts = urlsplit(self._origin)
-        manager: PoolManager = (
-            self.proxy_manager_for(self._proxy) if self._proxy else self.poolmanager
-        )
-        manager.pool_classes_by_scheme = {"http": Pool, "https": TLSPool}
-        if parts.scheme == "https" and self._tls is None:
-            self._tls = tls_context(self._ca_bundle)  # once: reading the bundle takes 20 ms
-        options = {"ssl_context": self._tls} if self._tls else {}
-        pool: Any = manager.connection_from_host(
-            parts.hostname, parts.port, parts.scheme, pool_kwargs=options
-        )
-        pool.wire = self._wire
-        return pool
+def _pool_of(origin: str, proxy: str | None, ca_bundle: str | None) -> Pool:
+    """Return what connections to the origin are made by: proxy, certificates, names."""
+    parts = urlsplit(origin)
+    adapter = HTTPAdapter()  # knows how a proxy is told its user
+    manager: Any = adapter.proxy_manager_for(proxy) if proxy else adapter.poolmanager
+    manager.pool_classes_by_scheme = {"http": Pool, "https": TLSPool}
+    # Once, and not for each connection: reading the bundle takes 20 ms.
+    options = {"ssl_context": tls_context(ca_bundle)} if parts.scheme == "https" else {}
+    pool: Pool = manager.connection_from_host(
+        parts.hostname, parts.port, parts.scheme, pool_kwargs=options
+    )
+    return pool
 
 
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -482,6 +411,17 @@ def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
             hint=f"It is a file of certificates in PEM format; see {', '.join(CA_VARIABLES)}.",
         ) from None
     return context
+
+
+@lru_cache(maxsize=32)  # the same few paths are asked for again and again
+def _quoted(path: str) -> str:
+    return quote(path.lstrip("/"), safe=_SAFE_IN_PATH)
+
+
+def _host_header(parts: SplitResult) -> str:
+    default = {"http": 80, "https": 443}[parts.scheme]
+    host = parts.netloc.rpartition(":")[0] if parts.port == default else parts.netloc
+    return host if host.isascii() else host.encode("idna").decode()
 
 
 def _as_json(document: object) -> bytes:

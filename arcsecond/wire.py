@@ -1,17 +1,15 @@
-"""Connections that know what left them, and that can be cut so that the server notices.
+"""One exchange over a socket: what left, what came first, and a cut that the server notices.
 
-urllib3's own, with five differences: while a body is sent, the read time-out counts, from the last
-byte that was taken; until its closing boundary is out, closing the socket is a reset, whoever
-closes it; the bytes that left are counted; another thread may cut the exchange in hand; and an
-answer that trickles is given up (`arcsecond.pace`).
+While a body is sent, the read time-out counts from the last byte that was taken; until its closing
+boundary is out, closing the socket is a reset, whoever closes it; the bytes that left are counted;
+and another thread may cut the exchange in hand. A request whose body is one block goes out in one
+piece, and the first thing that comes back is taken in one, too: each call of the kernel hands
+Python's one lock to another thread, which costs more than the call. Nothing of HTTP is known here.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import http.client
-import io
 import os
 import select
 import socket
@@ -20,17 +18,12 @@ import struct
 import sys
 import threading
 import time
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
-
 from arcsecond.errors import CancelledError
-from arcsecond.pace import Paced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
 _SLICE_S = 0.25
 """How soon a stalled send notices that it was cancelled."""
@@ -38,8 +31,8 @@ _TLS_PIECE = 64 * 1024
 """How much is given to TLS at once: it tells only at the end of a piece that bytes are moving."""
 _DRAINED_BYTES = 64 * 1024
 """Less than this in the kernel is not waited for: the answer is, and its time-out will do."""
-_INTERIM_ANSWERS = 1000
-"""So many say that a server is still busy; more say nothing."""
+_FIRST_BYTES = 64 * 1024
+"""Taken of an answer at once: most are shorter."""
 _RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 _NO_LINGER = struct.pack("hh" if os.name == "nt" else "ii", 0, 0)
 
@@ -93,7 +86,8 @@ class Wire:
         self._cut = threading.Event()
         self._sending_body = False
         self._in_hand = False
-        self._socket: socket.socket | None = None
+        self._socket: socket.socket | None = None  # what can be cut
+        self._socket_in_use: Any = None  # what is spoken to: the same, but for TLS within TLS
         self._lock = threading.Lock()
 
     @property
@@ -119,20 +113,20 @@ class Wire:
         """Nothing is in hand any more: `cancel` does nothing from here on."""
         with self._lock:
             self._in_hand = False
-            self._socket = None
+            self._socket = self._socket_in_use = None
 
     def note(self, sock: object) -> None:
         """Keep the socket in use; raises CancelledError where that came before the connection."""
         # TLS within TLS, to an https proxy, is an object of urllib3's around the socket.
         inner = sock if isinstance(sock, socket.socket) else getattr(sock, "socket", None)
         with self._lock:
-            self._socket = inner
+            self._socket, self._socket_in_use = inner, sock
         self.stop_if_cancelled()
 
     def forget(self, close: Callable[[], None]) -> None:
         """Close a connection while no `cancel` looks at its socket."""
         with self._lock:
-            self._socket = None
+            self._socket = self._socket_in_use = None
             close()
 
     def cancel(self) -> None:
@@ -155,11 +149,16 @@ class Wire:
         if self.cancelled:
             raise CancelledError("the request was cancelled")
 
-    def guarded(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield a body's blocks over a socket that resets, should anything end them early.
+    def send(self, head: bytes, blocks: Iterable[bytes] | None) -> None:
+        """Send a request: its head, and the blocks of its body if it has one.
 
-        The kernel does it by itself when this process is killed.
+        What ends the blocks early leaves a socket that resets when it is closed; the kernel closes
+        it so by itself when this process is killed. Raises what the socket raises, and whatever
+        `blocks` raises, an OSError of theirs within an OutsideError.
         """
+        if blocks is None:
+            self.push(self._socket_in_use, head)
+            return
         self._linger(_RESET_ON_CLOSE)
         self._sending_body = True
         iterator = iter(blocks)
@@ -171,14 +170,35 @@ class Wire:
                 raise OutsideError(error) from error
             if block is None:
                 break
-            yield block
+            # The head goes out with the first block: one call, and one packet where it fits.
+            self.push(self._socket_in_use, head + block if head else block, head=len(head))
+            head = b""
+        if head:
+            self.push(self._socket_in_use, head, head=len(head))
         self._sending_body = False
         self.body_complete = True
         self._linger(_NO_LINGER)
-        self._drain()
+        if self.bytes_out > _DRAINED_BYTES:
+            self._drain()
 
-    def push(self, sock: Any, data: bytes) -> None:
-        """Send `data`; a TimeoutError is raised when not one byte was taken for `read_s`."""
+    def receive(self) -> bytes:
+        """Return what has come of an answer, nothing at its end; waits for it up to `read_s`."""
+        began_at = time.monotonic()
+        while True:
+            try:
+                data: bytes = self._socket_in_use.recv(_FIRST_BYTES)
+            except TimeoutError:
+                self.stop_if_cancelled()
+                if time.monotonic() - began_at >= self.read_s:
+                    raise
+            else:
+                return data
+
+    def push(self, sock: Any, data: bytes, *, head: int = 0) -> None:
+        """Send `data`, whose first `head` bytes are none of a body.
+
+        A TimeoutError is raised when not one byte was taken for `read_s`.
+        """
         view = memoryview(data)
         piece = _TLS_PIECE if isinstance(sock, ssl.SSLSocket) else len(view)
         moved_at = time.monotonic()
@@ -199,8 +219,10 @@ class Wire:
             moved_at = time.monotonic()
             self.bytes_out += count
             if self._sending_body:
-                self.body_bytes += count
-                self.bytes_moved += count
+                of_body = max(count - head, 0)
+                head = max(head - count, 0)
+                self.body_bytes += of_body
+                self.bytes_moved += of_body
 
     def _drain(self) -> None:
         """Wait until little of the body is still in the kernel, as long as it becomes less.
@@ -231,118 +253,8 @@ def has_news(sock: Any) -> bool:
 
     A socket that was reset keeps its count of unsent bytes, and nobody would ever take them.
     """
-    if not hasattr(select, "poll"):  # Windows, where nothing is waited for anyway
-        return False
+    if not hasattr(select, "poll"):  # Windows
+        return any(select.select([sock], [], [sock], 0))
     poll = select.poll()
     poll.register(sock, select.POLLIN | select.POLLERR | select.POLLHUP)
     return bool(poll.poll(0))
-
-
-class _Response(http.client.HTTPResponse):
-    """An answer that is the final one: what comes before it (RFC 9110, 15.2) is passed over.
-
-    http.client takes 102 and 103 for the answer itself, and the next request on that connection
-    would be given the final answer of this one. Another protocol is nothing that anybody asked for.
-    """
-
-    def __init__(self, sock: socket.socket, *args: Any, read_s: float, **options: Any) -> None:
-        super().__init__(sock, *args, **options)
-        source: Any = self.fp.detach()  # a buffer around the socket
-        self.fp = io.BufferedReader(Paced(source, read_s))
-
-    def begin(self) -> None:
-        super().begin()
-        for _ in range(_INTERIM_ANSWERS):
-            if self.status // 100 != 1:
-                return
-            if self.status == HTTPStatus.SWITCHING_PROTOCOLS:
-                raise http.client.HTTPException("another protocol from here on")
-            self.headers = self.msg = None  # type: ignore[assignment]  # as before it began
-            super().begin()
-        raise http.client.HTTPException("nothing but interim answers")
-
-
-class _Connection(HTTPConnection):
-    """A connection that notes its socket and counts what leaves it."""
-
-    wire: Wire
-    idle_since = 0.0
-
-    def response_class(self, *args: Any, **options: Any) -> _Response:  # type: ignore[override]
-        """Return what reads the answer: http.client calls this as it would a class."""
-        return _Response(*args, read_s=self.wire.read_s, **options)
-
-    def connect(self) -> None:
-        try:
-            super().connect()
-        finally:
-            self.wire.bytes_out = 0  # what was said to a proxy to get here is not the request
-        self.sock.settimeout(self.wire.slice_s)
-        self.wire.note(self.sock)
-
-    def request(self, *args: Any, **options: Any) -> None:
-        if self.sock is not None:
-            # urllib3 leaves the connect time-out in force while it sends, for each block in all.
-            self.timeout = self.wire.slice_s
-            self.wire.note(self.sock)
-        try:
-            super().request(*args, **options)
-        except (ssl.SSLError, ConnectionAbortedError, ConnectionResetError) as error:
-            if self.wire.bytes_out == 0:
-                raise
-            # Who refuses early may close while we still write, which over TLS looks like a fault
-            # of TLS. As a broken pipe it makes urllib3 read the answer that may be there.
-            raise BrokenPipeError(errno.EPIPE, "closed while sending") from error
-
-    def send(self, data: Any) -> None:
-        if self.sock is None:
-            self.connect()
-        self.wire.push(self.sock, data)
-
-    def close(self) -> None:
-        self.wire.forget(super().close)
-
-
-class _TLSConnection(_Connection, HTTPSConnection):
-    """The same over TLS."""
-
-
-class Pool(HTTPConnectionPool):
-    """Hands out our connections, and none that rested too long."""
-
-    ConnectionCls = _Connection
-    wire: Wire
-
-    def _new_conn(self) -> Any:
-        connection = super()._new_conn()
-        connection.wire = self.wire  # type: ignore[attr-defined]  # it is a _Connection
-        return connection
-
-    def _get_conn(self, timeout: float | None = None) -> Any:
-        connection: Any = super()._get_conn(timeout)
-        if connection.is_closed:
-            return connection
-        rested_s = time.monotonic() - connection.idle_since
-        if rested_s > self.wire.idle_s or _holds_more(connection.sock):
-            connection.close()
-        return connection
-
-    def _put_conn(self, conn: Any) -> None:
-        if conn is not None:
-            conn.idle_since = time.monotonic()
-        super()._put_conn(conn)
-
-
-def _holds_more(sock: Any) -> bool:
-    """Tell whether TLS has taken more from the wire than the last answer: nobody asked for it.
-
-    urllib3 asks the kernel alone, which does not know of it.
-    """
-    pending = getattr(sock, "pending", None)
-    return pending is not None and pending() > 0
-
-
-class TLSPool(Pool, HTTPSConnectionPool):
-    """The same over TLS."""
-
-    ConnectionCls = _TLSConnection

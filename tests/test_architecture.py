@@ -140,7 +140,7 @@ def test_every_package_has_a_table_of_layers_that_leaves_out_none(package: str) 
         ("sqlalchemy", ["oort.queue"]),
         ("apscheduler", ["oort.daemon.jobs"]),
         ("watchdog", ["oort.detect.watcher"]),
-        ("requests", ["arcsecond.transport", "arcsecond.reasons"]),
+        ("requests", ["arcsecond.transport"]),
         ("click", ["oort.cli", "arcsecond.cli"]),
         ("arcsecond", ["oort.remote", "oort.policy.state"]),
     ],

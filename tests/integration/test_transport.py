@@ -388,7 +388,7 @@ def test_a_file_that_changed_is_never_completed_and_the_server_sees_a_reset() ->
 def test_a_file_that_became_shorter_is_never_completed() -> None:
     with RawServer(record_the_end) as server, Transport(server.url) as transport:
         body = MultipartBody(
-            fields=[], file=io.BytesIO(b"short"), filename="a", size=MEGABYTE, unchanged=None
+            fields=[], file=io.BytesIO(bytes(100_000)), filename="a", size=MEGABYTE, unchanged=None
         )
         with pytest.raises(BodyChangedError, match="shorter"):
             transport.request("POST", "datafiles/", body=body)
@@ -398,11 +398,14 @@ def test_a_file_that_became_shorter_is_never_completed() -> None:
 
 def test_a_file_that_cannot_be_read_is_no_matter_of_the_network() -> None:
     class Broken(io.BytesIO):
-        def read(self, _size: int | None = -1) -> bytes:
-            raise OSError(5, "Input/output error")
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell():
+                raise OSError(5, "Input/output error")
+            return super().read(size)
 
     with RawServer(record_the_end) as server, Transport(server.url) as transport:
-        body = MultipartBody(fields=[], file=Broken(), filename="a", size=10)
+        file = Broken(bytes(MEGABYTE))
+        body = MultipartBody(fields=[], file=file, filename="a", size=MEGABYTE)
         with pytest.raises(OSError, match="Input/output error"):
             transport.request("POST", "datafiles/", body=body)
 
@@ -411,11 +414,12 @@ def test_a_file_that_cannot_be_read_is_no_matter_of_the_network() -> None:
 
 def test_an_interrupt_while_sending_is_a_reset() -> None:
     def interrupt(_: int) -> None:
-        raise KeyboardInterrupt
+        if transport.bytes_moved:
+            raise KeyboardInterrupt
 
     with RawServer(record_the_end) as server, Transport(server.url) as transport:
         with pytest.raises(KeyboardInterrupt):
-            transport.request("POST", "datafiles/", body=body_of(1000, on_block=interrupt))
+            transport.request("POST", "datafiles/", body=body_of(MEGABYTE, on_block=interrupt))
 
         assert server.result()[0] == "reset"  # type: ignore[index]  # record_the_end's
 

@@ -1,36 +1,19 @@
-"""Every exception of requests has its place in the one table that translates them."""
+"""What a transport refuses before it asks anything."""
 
 from __future__ import annotations
 
-import inspect
-
 import pytest
-import requests
 from urllib3.exceptions import HTTPError, LocationParseError
 
 from arcsecond.config import Secret
 from arcsecond.errors import ConfigError, RedirectError
-from arcsecond.transport import FAULTS, Fault, Transport, fault_of
+from arcsecond.transport import Transport, is_of_settings
 
 
-def test_every_exception_of_requests_is_mapped() -> None:
-    exceptions = {
-        value
-        for _, value in inspect.getmembers(requests.exceptions, inspect.isclass)
-        if issubclass(value, requests.exceptions.RequestException)
-    }
-
-    assert set(FAULTS) == exceptions
-
-
-def test_an_exception_of_tomorrow_is_judged_by_its_nearest_relative() -> None:
-    class NewInvalidURL(requests.exceptions.InvalidProxyURL):
-        pass
-
-    assert fault_of(NewInvalidURL()) is Fault.SETTINGS
-    assert fault_of(LocationParseError("a..b")) is Fault.SETTINGS
-    assert fault_of(HTTPError()) is Fault.LINK
-    assert fault_of(OSError()) is Fault.LINK
+def test_an_address_that_urllib3_refuses_is_a_matter_of_the_settings() -> None:
+    assert is_of_settings(LocationParseError("a..b"))
+    assert not is_of_settings(HTTPError())
+    assert not is_of_settings(OSError())
 
 
 @pytest.mark.parametrize(
