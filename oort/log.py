@@ -2,99 +2,34 @@
 
 Nothing that goes wrong in here reaches the caller, because a full disk must not stop an upload;
 and no secret leaves it, wherever in an event, a traceback or another library's message it stands.
-Everything else asks structlog or logging for a logger and configures nothing.
+Everything else asks structlog or logging for a logger and configures nothing. What a line looks
+like is in `oort.log_lines`, where it goes in `oort.log_handlers`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
-import queue
-import re
 import sys
-import threading
-from logging.handlers import RotatingFileHandler
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from oort.locations import make_private, make_private_folder
+from oort.locations import make_private_folder
+from oort.log_handlers import Beside, PrivateFile
+from oort.log_lines import ConsoleLines, JsonLines, Lines, Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, MutableMapping
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
 
-    from structlog.typing import EventDict, Processor, WrappedLogger
+    from structlog.typing import EventDict, WrappedLogger
 
     from oort.settings import Settings
 
 FILE_NAME: Final = "oort.log"
 
-_HIDDEN: Final = "***"
-_MAX_BYTES: Final = 10 * 1024**2
-_OLDER_FILES: Final = 5
-_LONGEST_TEXT: Final = 10_000
-"""watchdog has put the repr of all its watches into one warning: 12 MB, measured with watchdog 7.1."""
-
-_LINES_MOST: Final = 1000
-"""So many lines wait for a stderr that nobody reads just now; more are left to the file."""
-_LAST_LINES_S: Final = 1.0
-"""The end of the process waits so long for the last of them."""
-
-_SECRET_KEY: Final = re.compile(r"key|token|authorization|password|cookie", re.IGNORECASE)
-_KEY_HEADER: Final = re.compile(r"(Authorization['\"]?\s*[:=]\s*['\"]?(?:Key|Bearer)\s+)[^\s'\"]+")
-_URL_PASSWORD: Final = re.compile(r"(://[^\s:/@]*):[^\s/]*@")
 _TALKATIVE: Final = ("urllib3", "alembic", "apscheduler", "watchdog", "uvicorn.access", "asyncio")
 _OURS: Final = "oort_handler"
-
-
-class Redactor:
-    """Hides secrets: what stands under a telling key, and the known values wherever they are.
-
-    The set of values is replaced, never changed, so that threads may log meanwhile.
-    """
-
-    def __init__(self) -> None:
-        self._values: tuple[str, ...] = ()
-
-    def add(self, values: Iterable[str]) -> None:
-        """Hide these values from now on, also as JSON writes them."""
-        known = set(self._values)
-        for value in values:
-            if value:
-                known |= {value, json.dumps(value)[1:-1]}
-        self._values = tuple(sorted(known, key=len, reverse=True))
-
-    def forget(self) -> None:
-        """Know no value any more."""
-        self._values = ()
-
-    def text(self, text: str) -> str:
-        """Return `text` without the known values, passwords in URLs and keys in headers."""
-        for value in self._values:
-            text = text.replace(value, _HIDDEN)
-        text = _URL_PASSWORD.sub(rf"\1:{_HIDDEN}@", text)
-        return _KEY_HEADER.sub(rf"\1{_HIDDEN}", text)
-
-    def event(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        """Hide what an event holds under a telling key, at any depth (a structlog processor)."""
-        return {key: self._value(key, value) for key, value in event.items()}
-
-    def rendered(
-        self, _logger: WrappedLogger, _method: str, rendered: str | bytes | EventDict
-    ) -> str:
-        """Hide what is left in the finished line, a traceback for one (a structlog processor)."""
-        return self.text(str(rendered))
-
-    def _value(self, key: object, value: Any) -> Any:
-        if isinstance(key, str) and _SECRET_KEY.search(key):
-            return value if value is None or isinstance(value, bool) else _HIDDEN
-        if isinstance(value, dict):
-            return {inner: self._value(inner, each) for inner, each in value.items()}
-        if isinstance(value, list | tuple | set | frozenset):
-            return [self._value(None, each) for each in value]
-        return value
-
 
 _redactor: Final = Redactor()
 
@@ -116,21 +51,12 @@ def configure(
     add_secrets(secrets)
     stream = stream or sys.stderr
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    before: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        _stamp(settings.log_format),
-    ]
     root = logging.getLogger()
     may_colour = stream.isatty() and not os.environ.get("NO_COLOR")
+    plain = _renderer(settings.log_format, colours=False)
+    coloured = _renderer(settings.log_format, colours=True) if may_colour else plain
     for handler in _handlers(logs_folder, stream):
-        colours = may_colour and not isinstance(handler, RotatingFileHandler)
-        handler.setFormatter(
-            structlog.stdlib.ProcessorFormatter(
-                foreign_pre_chain=[*before, structlog.stdlib.ExtraAdder(), _once],
-                processors=_render(settings.log_format, colours=colours),
-            )
-        )
+        handler.setFormatter(Lines(plain if isinstance(handler, PrivateFile) else coloured))
         handler.set_name(_OURS)
         root.addHandler(handler)
     root.setLevel(level)
@@ -141,10 +67,10 @@ def configure(
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *before,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+            structlog.contextvars.merge_contextvars,
+            _hand_over,
         ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=_Channel,
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
@@ -171,97 +97,65 @@ def _remove_handlers() -> None:
     root = logging.getLogger()
     for handler in [each for each in root.handlers if each.get_name() == _OURS]:
         root.removeHandler(handler)
-        if isinstance(handler, RotatingFileHandler | _Beside):
+        if isinstance(handler, PrivateFile | Beside):
             with contextlib.suppress(OSError):  # what a full disk did not take before
                 handler.close()
 
 
-class _PrivateFile(RotatingFileHandler):
-    """A log file for its owner alone, opened when there is something to write.
+class _Channel:
+    """The standard library's logger of a name, as structlog's last step wants it.
 
-    One that was deleted, to make room for one, is made anew.
+    It does not ask which line of code speaks: nobody is told, and finding out costs as much as all
+    else of a line.
     """
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write a line into the file that has the name now."""
-        if self.stream is not None and not self._is_in_place(self.stream):
-            with contextlib.suppress(OSError):
-                self.stream.close()
-            self.stream = None
-        super().emit(record)
+    def __init__(self, *name: str) -> None:
+        self._logger = logging.getLogger(*name)
+        self.getEffectiveLevel = self._logger.getEffectiveLevel  # asked by `filter_by_level`
 
-    def _is_in_place(self, stream: IO[str]) -> bool:
-        try:
-            written = os.fstat(stream.fileno())
-            return os.path.samestat(written, os.stat(self.baseFilename))  # noqa: PTH116  # asked for every line
-        except (OSError, ValueError):
-            return False
+    @property
+    def disabled(self) -> bool:
+        """Whether the standard library's logger says nothing at all."""
+        return self._logger.disabled
 
-    def _open(self) -> Any:
-        def private(path: str, flags: int) -> int:
-            descriptor = os.open(path, flags, 0o600)
-            make_private(descriptor)
-            return descriptor
+    def debug(self, event: EventDict) -> None:
+        """Say something that helps whoever looks for an error."""
+        self._say(logging.DEBUG, event)
 
-        make_private_folder(Path(self.baseFilename).parent)
-        # The handler closes it; Path.open takes no opener.
-        return open(
-            self.baseFilename, "a", encoding="utf-8", errors="backslashreplace", opener=private
-        )
+    def info(self, event: EventDict) -> None:
+        """Say what happened."""
+        self._say(logging.INFO, event)
+
+    def warning(self, event: EventDict) -> None:
+        """Say what somebody may have to know."""
+        self._say(logging.WARNING, event)
+
+    def error(self, event: EventDict) -> None:
+        """Say what went wrong."""
+        self._say(logging.ERROR, event)
+
+    exception = error
+
+    def critical(self, event: EventDict) -> None:
+        """Say what ends the process."""
+        self._say(logging.CRITICAL, event)
+
+    def _say(self, level: int, event: EventDict) -> None:
+        logger = self._logger
+        logger.handle(logger.makeRecord(logger.name, level, "", 0, event, (), None))
 
 
-class _Beside(logging.Handler):
-    """Writes to a file descriptor from a thread of its own, which alone waits for its reader.
+def _hand_over(
+    _logger: WrappedLogger, _method: str, event: EventDict
+) -> tuple[tuple[EventDict], dict[str, Any]]:
+    """Give the event to its channel as it is: a handler makes a line of it (a structlog processor)."""
+    return (event,), {}
 
-    A pipe that nobody reads, or a terminal that is held, would else stop the whole daemon at the
-    next line. What does not fit while it is so is left out; the file has it.
-    """
 
-    def __init__(self, descriptor: int) -> None:
-        super().__init__()
-        self._descriptor = descriptor
-        self._lines: queue.Queue[str | None] = queue.Queue(_LINES_MOST)
-        self._is_closed = False
-        self._thread = self._started()
-
-    def _started(self) -> threading.Thread:
-        thread = threading.Thread(target=self._run, name="log", daemon=True)
-        thread.start()
-        return thread
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Hand a line to the thread, to another one where it has died; never waits.
-
-        Logging calls this with the handler's lock in hand.
-        """
-        try:
-            if not (self._is_closed or self._thread.is_alive()):
-                self._thread = self._started()
-            self._lines.put_nowait(self.format(record) + "\n")
-        except queue.Full:
-            pass
-        except Exception:  # noqa: BLE001  # as every handler of logging
-            self.handleError(record)
-
-    def close(self) -> None:
-        """Give the last lines a moment; what still waits for a reader then is left behind."""
-        self._is_closed = True
-        while self._thread.is_alive():
-            try:
-                self._lines.put_nowait(None)
-                break
-            except queue.Full:
-                with contextlib.suppress(queue.Empty):
-                    self._lines.get_nowait()
-        self._thread.join(_LAST_LINES_S)
-        super().close()
-
-    def _run(self) -> None:
-        while (line := self._lines.get()) is not None:
-            rest = line.encode("utf-8", "backslashreplace")
-            with contextlib.suppress(OSError):  # nobody is there to read it
-                while rest:
-                    rest = rest[os.write(self._descriptor, rest) :]
+def _renderer(log_format: str, *, colours: bool) -> Callable[[logging.LogRecord], str]:
+    if log_format == "json":
+        return JsonLines(_redactor)
+    return ConsoleLines(_redactor, colours=colours)
 
 
 def _handlers(logs_folder: Path, stream: TextIO) -> list[logging.Handler]:
@@ -270,15 +164,12 @@ def _handlers(logs_folder: Path, stream: TextIO) -> list[logging.Handler]:
         make_private_folder(logs_folder)
     except OSError:
         return handlers or [_stream_handler(stream)]
-    file = _PrivateFile(
-        logs_folder / FILE_NAME, maxBytes=_MAX_BYTES, backupCount=_OLDER_FILES, delay=True
-    )
-    return [*handlers, file]
+    return [*handlers, PrivateFile(logs_folder / FILE_NAME)]
 
 
 def _stream_handler(stream: TextIO) -> logging.Handler:
     try:
-        return _Beside(stream.fileno())
+        return Beside(stream.fileno())
     except (OSError, ValueError):  # a stream of this process alone: nobody can stop reading it
         return logging.StreamHandler(stream)
 
@@ -286,66 +177,3 @@ def _stream_handler(stream: TextIO) -> logging.Handler:
 def _is_launchd() -> bool:
     """Tell whether launchd started us: it never rotates what is written to stderr."""
     return os.environ.get("XPC_SERVICE_NAME", "0") != "0"
-
-
-def _stamp(log_format: str) -> Processor:
-    import structlog
-
-    if log_format == "json":
-        return structlog.processors.TimeStamper(fmt="iso", utc=True)
-    return structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False)
-
-
-def _render(log_format: str, *, colours: bool) -> list[Processor]:
-    """Return what turns an event into a line: tracebacks without local variables, no secrets."""
-    import structlog
-
-    remove_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
-    if log_format == "json":
-        transform = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-        return [
-            remove_meta,
-            structlog.processors.ExceptionRenderer(transform),
-            _redactor.event,
-            _tame,
-            structlog.processors.JSONRenderer(),
-            _redactor.rendered,
-        ]
-    renderer = structlog.dev.ConsoleRenderer(
-        colors=colours, exception_formatter=structlog.dev.plain_traceback
-    )
-    return [remove_meta, _redactor.event, _tame, _one_line, renderer, _redactor.rendered]
-
-
-def _once(
-    _logger: WrappedLogger, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """Leave out what logging itself notes on a record once a first handler has formatted it."""
-    event.pop("message", None)
-    event.pop("asctime", None)
-    return event
-
-
-def _tame(
-    _logger: WrappedLogger, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """Cut what is too long to be read, and make words of names that are bytes."""
-    for key, value in event.items():
-        if isinstance(value, bytes):
-            event[key] = value.decode("utf-8", "backslashreplace")
-        elif isinstance(value, str) and len(value) > _LONGEST_TEXT:
-            event[key] = value[:_LONGEST_TEXT] + "…"
-    return event
-
-
-def _one_line(
-    _logger: WrappedLogger, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """Escape what is no letter, so that a file's name can neither forge a line nor move a cursor."""
-    for key, value in event.items():
-        if isinstance(value, str) and key not in {"exception", "stack"} and not value.isprintable():
-            event[key] = "".join(
-                letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-                for letter in value
-            )
-    return event

@@ -7,7 +7,9 @@ import io
 import json
 import logging
 import os
+import resource
 import select
+import signal
 import stat
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ import structlog
 
 from arcsecond.config import KeyType, Secret, store_key
 from oort import log
+from oort.log_lines import Lines
 from oort.remote import account
 from oort.settings import Settings
 
@@ -313,6 +316,75 @@ def test_under_launchd_the_file_is_enough(
 
     assert "" == stream.getvalue()
     assert (logs / log.FILE_NAME).read_text()
+
+
+def test_handlers_that_show_a_line_alike_share_it() -> None:
+    rendered: list[logging.LogRecord] = []
+
+    def render(record: logging.LogRecord) -> str:
+        rendered.append(record)
+        return f"line {len(rendered)}"
+
+    file, stderr, terminal = Lines(render), Lines(render), Lines(lambda _record: "in colours")
+    record = logging.LogRecord("oort", logging.INFO, "", 0, {"event": "x"}, None, None)
+
+    assert ["line 1", "line 1", "in colours"] == [
+        each.format(record) for each in (file, stderr, terminal)
+    ]
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_a_traceback_of_an_error_that_is_handed_in_is_written(
+    configure: Callable[..., io.StringIO], log_format: str
+) -> None:
+    stream = configure(log_format=log_format)
+    error = ValueError("no such night")
+
+    structlog.get_logger().error("config.not_taken", exc_info=error)
+    structlog.get_logger().info("without", exc_info=None)
+
+    assert 1 == stream.getvalue().count("ValueError")
+    assert "no such night" in stream.getvalue()
+
+
+def test_a_terminal_gets_colours_and_the_file_none(
+    logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    log.configure(Settings(), logs, [KEY], stream=stream)
+
+    structlog.get_logger().info("seen", path="a\n2026", text=f"it is {KEY}")
+    log.close()
+
+    assert "\x1b[" in stream.getvalue()
+    assert KEY not in stream.getvalue()
+    assert "\x1b" not in (logs / log.FILE_NAME).read_text()
+
+
+@pytest.mark.linux
+def test_what_a_full_disk_took_of_a_line_is_taken_back(
+    configure: Callable[..., io.StringIO], logs: Path
+) -> None:
+    configure()
+    structlog.get_logger().info("before")
+    size = (logs / log.FILE_NAME).stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, hard))
+        structlog.get_logger().info("half", text="x" * 100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert size == (logs / log.FILE_NAME).stat().st_size
+
+    structlog.get_logger().info("after")
+
+    assert ["before", "after"] == [
+        line.split()[-1] for line in (logs / log.FILE_NAME).read_text().splitlines()
+    ]
 
 
 def test_a_full_log_is_set_aside(configure: Callable[..., io.StringIO], logs: Path) -> None:
