@@ -22,6 +22,7 @@ from oort import log as logging_setup
 from oort.clock import SystemClock
 from oort.daemon import control
 from oort.daemon.accounts import Accounts
+from oort.daemon.beat import Beat
 from oort.daemon.bulletin import Bulletin
 from oort.daemon.concurrency import NumberOfWorkers
 from oort.daemon.desk import Common, Desk
@@ -62,6 +63,15 @@ if TYPE_CHECKING:
 log = structlog.get_logger("oort.daemon")
 
 BEAT_S: Final = 1.0
+"""Between two looks at the clock, the files of settings and keys, the locks and the disk."""
+VITALS_S: Final = 2.0
+"""Between two looks whether every thread lives."""
+TICK_S: Final = 60.0
+"""Between two dispatches that nobody asked for: a safety net."""
+TICK_OF_SHARED_S: Final = 5.0
+"""The same where other hosts add rows to the queue, or free them, and tell nobody."""
+IDLE_S: Final = 10.0
+"""Between two looks for what is done when nothing else is."""
 STOP_MARGIN_S: Final = 10.0
 """So long an end may take beyond the grace, and no service manager is to cut it short before."""
 _HOUR_S: Final = 3600.0
@@ -250,6 +260,7 @@ class Daemon:
         self._probes = Probes(self._gate, desk)
         self._idle = IdleWork(store, desk, self._workers)
         self._jobs = Jobs(self._table())
+        self._beats = Beat(self._beat, every_s=BEAT_S)
         self._pulse = Pulse(
             self._manager,
             monotonic=clock.monotonic,
@@ -263,17 +274,17 @@ class Daemon:
         )
 
     def _table(self) -> Sequence[Job]:
-        """Return every job of the clock: name, how often, what."""
+        """Return every job of the clock: name, how often, what; the beat does the rest."""
+        tick_s = TICK_OF_SHARED_S if self._database.file is None else TICK_S
         return (
-            Job("beat", lambda: BEAT_S, self._beat, at_once=True),
             Job("probe", lambda: _HOUR_S, self._probes.run),  # and by each beat that finds one due
             Job(
                 "sites", lambda: _HOUR_S, self._ask_for_sites
             ),  # and by each beat that finds one due
             Job("rescan", lambda: self._following.settings.rescan_s, self._detection.rescan),
-            Job("tick", lambda: 5.0, self._wake),
-            Job("bandwidth", lambda: 15.0, self._following.set_rate),
-            Job("idle", lambda: 10.0, self._idle.run),
+            Job("tick", lambda: tick_s, self._wake),
+            Job("bandwidth", lambda: self._following.rate_again_s, self._following.set_rate),
+            Job("idle", self._idle_again_s, self._idle.run),
             Job("copy", lambda: _HOUR_S, self._upkeep.copy_queue, at_once=True),
             Job("prune", lambda: _HOUR_S, lambda: self._upkeep.prune(self._following.settings)),
         )
@@ -283,6 +294,7 @@ class Daemon:
         self._upkeep.clamp_waits(self._following.settings)
         self._dispatcher.start()
         self._jobs.start()
+        self._beats.start()
         self._following.begin(self._config_at_start)
         self._wake()
         self._manager.ready()
@@ -295,7 +307,7 @@ class Daemon:
         """Wait for the end; a thread of ours that died is one."""
         while not self._stop.is_set():
             with contextlib.suppress(queue.Empty):
-                self._wakes.get(timeout=BEAT_S)
+                self._wakes.get(timeout=VITALS_S)
             if self._signalled is not None:
                 log.info("daemon.signal", signal=self._signalled)
                 self._end_soon()
@@ -304,6 +316,7 @@ class Daemon:
                 "writer": self._opened.writer.is_alive,
                 "dispatcher": self._dispatcher.is_alive,
                 "scheduler": self._jobs.is_alive,
+                "beat": self._beats.is_alive,
                 "detection": self._detection.is_alive,
                 "workers": self._workers.are_alive,
             }
@@ -318,6 +331,7 @@ class Daemon:
         self._manager.stopping(grace + STOP_MARGIN_S)
         log.info("daemon.stopping", grace_s=grace, in_hand=self._workers.busy)
         self._dispatcher.stop()
+        self._beats.stop()
         self._jobs.stop()
         self._detection.begin_stop()
         clean = self._workers.stop(grace_s=grace, on_cut=self._opened.writer.hurry)
@@ -406,6 +420,10 @@ class Daemon:
         silent = self._detection.silent
         return [watch for watch in self._following.enabled() if watch.name not in silent]
 
+    def _idle_again_s(self) -> float:
+        """Return how often the idle work is looked for: at rest there is none."""
+        return IDLE_S if self._idle.may_have_work else _HOUR_S
+
     def _worker_free(self) -> None:
         self._number.follow()
         self._wake()
@@ -416,7 +434,7 @@ class Daemon:
     def _link_changed(self) -> None:
         """A link or a watch is held or free again: dispatch, and tell it at once."""
         self._dispatcher.wake()
-        self._jobs.run_now("beat")
+        self._beats.soon()
 
     # -- once a second ---------------------------------------------------------------------------
 
@@ -433,7 +451,8 @@ class Daemon:
         self._lock.tell(self._trouble_of_queue())
         self._following.look()
         self._opened.look()
-        self._detection.listen()
+        if self._detection.listen():
+            self._wake()
         self._workers.replace_stuck(self._detection.silent)
         self._number.follow()
         if self._disk.look():

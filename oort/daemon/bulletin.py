@@ -55,10 +55,13 @@ class Bulletin:
         """
         for name, value in self._gather().items():
             before = self._written.get(name)
-            if before is not None and not before.done():
-                continue
-            is_told = name in self._told and self._told[name] == value
-            if not is_told or (before is not None and before.exception() is not None):
+            if before is not None:
+                if not before.done():
+                    continue
+                if before.exception() is not None:
+                    self._told.pop(name, None)
+                del self._written[name]
+            if name not in self._told or self._told[name] != value:
                 self._told[name] = value
                 self._written[name] = self.store.memory.note(name, value)
 

@@ -281,11 +281,14 @@ class Detection:
         for running in self._all():
             running.intake.request_scan()
 
-    def listen(self) -> None:
-        """Find out which watches hang in their disk's hands; about once a second."""
+    def listen(self) -> bool:
+        """Find out which watches hang in their disk's hands; tell whether others than before do.
+
+        To be called about once a second.
+        """
         before, self._listened_at = self._listened_at, self._clock.monotonic()
         if self._listened_at - before > STOOD_STILL_S:
-            return  # the process was stopped: no thread could note that its disk answers
+            return False  # the process was stopped: no thread could note that its disk answers
         with self._lock:
             running = dict(self._running)
         silent = frozenset(name for name, one in running.items() if one.intake.is_silent)
@@ -295,7 +298,9 @@ class Detection:
             )
         for name in self.silent - silent:
             log.info("watch.answers", watch=name)
+        are_others = silent != self.silent
         self.silent = silent
+        return are_others
 
     def look_again(self, watch: str, rel_path: bytes) -> None:
         """Have one file looked at, also by the watch inside that one which it belongs to.

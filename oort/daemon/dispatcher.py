@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("oort.dispatcher")
 
-LOOK_EVERY_S: Final = 0.25
-"""How often the control folder is looked at: one `stat` (contract: taken within 0.5 s)."""
+LOOK_EVERY_S: Final = 0.4
+"""How often the control folder is looked at (contract: taken within 0.5 s)."""
+
+HINDERED_S: Final = 5.0
+"""Before the next try where nothing may be claimed just now: not all that hinders tells of its end."""
 
 FAILED_WAIT_S: Final = 1.0
 STOP_S: Final = 1.0
@@ -119,14 +122,17 @@ class Dispatcher:
     def _dispatch(self) -> None:
         """Claim as much as there is room for; remember when to look again."""
         self._due_mono = None
-        if self._ending.is_set() or not self._may_claim():
+        if self._ending.is_set():
             return
-        free, waiting = self._sort_out()
+        if not self._may_claim():
+            self._due_mono = self._clock.monotonic() + HINDERED_S
+            return
+        free, waiting, in_vain = self._sort_out()
         room = self._workers.room
         now = self._clock.now()
         if room and free and self._store.waits(free, now):
             self._claim(free, room, now)
-        self._note_due(free, waiting)
+        self._note_due(free + in_vain, waiting)
 
     def _claim(self, free: Sequence[str], room: int, now: datetime) -> None:
         """Claim for the free workers: tonight's files first, which is another night elsewhere.
@@ -151,30 +157,36 @@ class Dispatcher:
     def _tonight(self, watch: str, now: datetime) -> str:
         return night_of(now, self._longitude_of(watch)).isoformat()
 
-    def _sort_out(self) -> tuple[list[str], list[tuple[str, str]]]:
-        """Return the watches whose rows flow, and those that wait; try one row where it is time."""
+    def _sort_out(self) -> tuple[list[str], list[tuple[str, str]], list[str]]:
+        """Return the watches whose rows flow, those that wait, and those that have no row to try.
+
+        Tries one row where it is time.
+        """
         free: list[str] = []
         waiting: list[tuple[str, str]] = []
+        in_vain: list[str] = []
         for watch in self._watches():
             allowance = self._gate.allowance(watch.name, watch.api)
             if allowance.free:
                 free.append(watch.name)
             elif allowance.trial:
-                self._try_one(watch)  # without a row to try, the next news or tick looks again
+                if not self._try_one(watch):
+                    in_vain.append(watch.name)
             else:
                 waiting.append((watch.name, watch.api))
-        return free, waiting
+        return free, waiting, in_vain
 
-    def _try_one(self, watch: Watch) -> None:
-        """Hand out one row to find out whether a trouble is over."""
+    def _try_one(self, watch: Watch) -> bool:
+        """Hand out one row to find out whether a trouble is over; tell whether there was one."""
         now = self._clock.now()
         if not self._store.waits([watch.name], now):
-            return
+            return False  # the next news, or the first row that has waited its time, look again
         tonight = self._tonight(watch.name, now)
         taken = self._store.claim([watch.name], limit=1, tonight=tonight)
         if taken:
             self._gate.begin_trial(watch.name, watch.api, taken[0].id)
             self._workers.hand_out(taken)
+        return bool(taken)
 
     def _note_due(self, free: Sequence[str], waiting: Sequence[tuple[str, str]]) -> None:
         """Remember when the next waiting row, link or watch has waited its time."""

@@ -6,7 +6,7 @@ mended (design.md §3, "Where things are kept").
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     from oort.values import Watch
 
 log = structlog.get_logger("oort.config")
+
+RATE_S: Final = 15.0
+"""Between two looks at a timetable of bandwidths."""
+SAME_RATE_S: Final = 3600.0
+"""The same where one bandwidth holds all day."""
 
 
 class Following:
@@ -76,6 +81,8 @@ class Following:
         self._keys = Watched(config_file(), self._keys_changed, even_if_same=True)
         self._is_behind = False
         """Some part does not follow `settings` yet: bringing them to it broke off."""
+        self.rate_again_s = RATE_S
+        """How often `set_rate` is to be called, in seconds."""
         self._told: dict[str, str] = {}
         """By file, why what has changed in it could not be taken."""
 
@@ -127,9 +134,14 @@ class Following:
         return [watch for watch in self.settings.watches if watch.enabled]
 
     def set_rate(self) -> None:
-        """Set the bandwidth that holds at this time of day."""
+        """Set the bandwidth that holds at this time of day; who waits for any begins again."""
         local = self._clock.now().astimezone().time()
-        self._throttle.set_rate(bandwidth.parse(self.settings.bwlimit).rate_at(local))
+        timetable = bandwidth.parse(self.settings.bwlimit)
+        self.rate_again_s = RATE_S if timetable.changes else SAME_RATE_S
+        was_paused = self._throttle.rate == 0
+        self._throttle.set_rate(timetable.rate_at(local))
+        if was_paused and self._throttle.rate != 0:
+            self._wake()
 
     def _config_changed(self, content: bytes | None) -> None:
         file = self._locations.config_file

@@ -37,10 +37,20 @@ class IdleWork:
         self._desk = desk
         self._workers = workers
         self._last_id = 0
+        self._nothing_at: int | None = None
+        """So many commits the queue had when nothing was to be done: another one may bring it."""
+
+    @property
+    def may_have_work(self) -> bool:
+        """Whether it is worth while to look; any thread may ask."""
+        return self._store.commits != self._nothing_at
 
     def run(self) -> None:
         """Do a little of what is to be done."""
-        for upload in self._store.todo(self._last_id, AT_ONCE):
+        commits = self._store.commits
+        todo = self._store.todo(self._last_id, AT_ONCE)
+        self._nothing_at = None if todo else commits
+        for upload in todo:
             if self._workers.busy or self._workers.stopping.is_set():
                 return
             self._last_id = upload.id

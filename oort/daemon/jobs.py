@@ -3,8 +3,8 @@
 APScheduler depends on the wall clock (measured: a step back stops its jobs, a step of years ahead
 makes it list every missed run). So its triggers here never look back, its defaults are changed once
 (`coalesce`, one instance, no grace time that would skip a run), and a guard that waits on the
-monotonic clock looks once a second for plans that belong to another time: it must be no job itself,
-because a step back stops those. Nothing that a file waits for depends on any of it: dispatch and
+monotonic clock looks now and then for plans that belong to another time: it must be no job itself,
+because a step back stops those. What is due about once a second is no job: `oort.daemon.beat`. Nothing that a file waits for depends on any of it: dispatch and
 settling wait on monotonic events of their own.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("oort.jobs")
 
-GUARD_S: Final = 1.0
+GUARD_S: Final = 5.0
 """How often the plans are looked at."""
 HANGS_S: Final = 5.0
 """A scheduler that has held its lock for so long will hold it for ever."""

@@ -22,6 +22,11 @@ class Timetable:
 
     entries: tuple[tuple[time, float | None], ...]
 
+    @property
+    def changes(self) -> bool:
+        """Whether another rate holds at another time of day."""
+        return len(self.entries) > 1
+
     def rate_at(self, local: time) -> float | None:
         """Return bytes per second at a local time of day: None is no limit, 0.0 is a pause.
 

@@ -344,6 +344,11 @@ class Queue:
         return self._writer.run(change)
 
     @property
+    def commits(self) -> int:
+        """How many commits this process has made: what it knows of its own rows is as old."""
+        return self._writer.commits
+
+    @property
     def host(self) -> str:
         """The host in the key of this queue's rows."""
         return self._host

@@ -230,6 +230,22 @@ def test_nothing_is_claimed_while_it_may_not(opened: OpenQueue, folder: Path) ->
         world.has("a.fits")
 
 
+def test_that_nothing_hinders_any_more_is_noticed_without_a_word(
+    opened: OpenQueue, folder: Path
+) -> None:
+    waiting(opened, "a.fits")
+    with dispatching(opened, folder, room=0) as world:
+        world.may_claim = False
+        world.hands.room = 10
+        world.wake()
+        ask(folder, "1", "pause")
+        answer(folder, "1")
+
+        world.may_claim = True
+
+        world.has("a.fits")
+
+
 def test_files_of_a_watch_that_is_not_there_any_more_stay(opened: OpenQueue, folder: Path) -> None:
     waiting(opened, "a.fits")
     waiting(opened, "b.fits", watch="other")
@@ -290,6 +306,19 @@ def test_a_watch_that_nothing_waits_for_is_not_tried(opened: OpenQueue, folder: 
         world.looks_again()
 
         assert opened.writer.commits == before
+
+
+def test_a_held_watch_is_tried_when_its_first_row_has_waited_its_time(
+    opened: OpenQueue, folder: Path
+) -> None:
+    waiting(opened, "a.fits")
+    with dispatching(opened, folder) as world:
+        world.has("a.fits")
+        decision = Decision(state.WAITING, "503", counted=True, delay_s=0.6, error="503")
+        world.end(world.hands.taken[0], RootMissing("/data/dome is not there"), decision)
+        world.looks_again()
+
+        world.has("a.fits", "a.fits")
 
 
 # -- requests ---------------------------------------------------------------------------------------
