@@ -15,13 +15,14 @@ import structlog
 from oort.daemon.outbox import Outbox
 from oort.errors import QueueError
 from oort.policy import state
-from oort.policy.sighting import FOLLOWS_A_RENAME, Phase, Sighting, concerns
+from oort.policy.sighting import FOLLOWS_A_RENAME, Phase, Sighting, concerns, has_ended
 from oort.values import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from oort.daemon.intake_values import Callbacks, DetectionQueue
+    from oort.detect.familiar import Familiar
     from oort.detect.missed import MissedEvents
     from oort.detect.settling import Settling
     from oort.policy.nesting import Kin
@@ -63,6 +64,7 @@ class Admission:
         queue: DetectionQueue,
         settling: Settling,
         missed: MissedEvents,
+        familiar: Familiar,
         callbacks: Callbacks,
         first_scan: bool,
     ) -> None:
@@ -71,6 +73,7 @@ class Admission:
         self._queue = queue
         self._settling = settling
         self._missed = missed
+        self._familiar = familiar
         self._tell = callbacks
         self.first_scan = first_scan
         """No scan came to its end yet: what is found may be at the server already."""
@@ -228,7 +231,10 @@ class Admission:
             self._settling.hint(version.rel_path, now, closed=candidate.closed)
             return
         if not concerns(row, version):
+            if has_ended(row):
+                self._familiar.learn(version)
             return
+        self._familiar.forget(version.rel_path)
         if candidate.should_have_been_told and row is None:
             self._missed.suspect(version.rel_path, now)
         self._settling.add(version, now, closed=candidate.closed, ask_first=self.first_scan)

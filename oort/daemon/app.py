@@ -401,6 +401,8 @@ class Daemon:
         done = control.carry_out(self._store, self._clock, request.command, arguments)
         if request.command in ("pause", "resume"):
             self._paused = request.command == "pause"
+        else:
+            self._detection.distrust()
         if request.command == "baseline":
             self._detection.apply(self._following.settings)
         for watch, rel_path in control.looks(done):

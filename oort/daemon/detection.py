@@ -281,6 +281,11 @@ class Detection:
         for running in self._all():
             running.intake.request_scan()
 
+    def distrust(self) -> None:
+        """Have the next scans ask of every file: rows were moved by a person's word."""
+        for running in self._all():
+            running.intake.distrust()
+
     def listen(self) -> bool:
         """Find out which watches hang in their disk's hands; tell whether others than before do.
 

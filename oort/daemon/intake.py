@@ -20,6 +20,7 @@ from oort.daemon.admission import Admission, Candidate
 from oort.daemon.events import Events
 from oort.daemon.intake_news import IntakeNews
 from oort.detect.bounds import Bounds
+from oort.detect.familiar import Familiar
 from oort.detect.ground import Footing, Ground
 from oort.detect.hints import HintKind, HintQueue
 from oort.detect.inspector import Inspector
@@ -95,7 +96,8 @@ class Intake:
         self._missed = MissedEvents()
         self._unreadable: frozenset[bytes] = frozenset()
         """Places that the last scan could not look at."""
-        self._scans = Scans(clock, self._interval_s)
+        self._familiar = Familiar()
+        self._scans = Scans(clock, self._interval_s, self._familiar)
         self._inspector = Inspector(watch.name, self._wake.set)
         self._take_options(watch, options, neighbours)
         self._settling = Settling(
@@ -112,6 +114,7 @@ class Intake:
             queue=queue,
             settling=self._settling,
             missed=self._missed,
+            familiar=self._familiar,
             callbacks=callbacks,
             first_scan=first_scan,
         )
@@ -165,6 +168,10 @@ class Intake:
         """Have one path looked at, as if an event had named it; its row, if it settles, followed."""
         self._followed.append(RelPath(rel_path))
         self._hints.put(self._prefix + rel_path, HintKind.CREATED)
+
+    def distrust(self) -> None:
+        """Have the next scan ask of every file: rows were moved by a person's word."""
+        self._familiar.forget_all()
 
     def reconfigure(self, watch: Watch, options: IntakeOptions, neighbours: Neighbours) -> None:
         """Take other options of the same folder; another folder is another intake."""
@@ -294,6 +301,7 @@ class Intake:
         self._hand_on_options()
         has_other_files = neighbours != self._neighbours or _names(watch) != _names(self._watch)
         if has_other_files:
+            self._familiar.forget_all()
             self._admission.give(self._neighbours.given)
             self._scans.begin_anew(now)
         elif (options, watch.polling) != (self._options, self._watch.polling):
@@ -339,6 +347,7 @@ class Intake:
         self._scans.slice_entries = _SLICE_OF_A_SHARE if self._ground.is_network else SLICE
         self._events.forget()
         self._hand_on_options()
+        self._familiar.forget_all()
         self._admission.give(self._neighbours.given)
         self._settling.restart(now)
         self._scans.arrive(now)

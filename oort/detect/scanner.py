@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from oort.detect.bounds import Bounds
+    from oort.detect.familiar import Familiar
 
 SLICE: Final = 500
 """Entries that are looked at between two batches."""
@@ -39,10 +40,24 @@ class Unreadable(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """A folder to walk: its path below the root, and where it really lies."""
+    """A folder to walk: its path below the root, where it really lies, and when it changed."""
 
     rel_path: bytes
     real: bytes
+    mtime_ns: int = 0
+
+
+def _stat(entry: os.DirEntry[bytes]) -> os.stat_result:
+    # Windows leaves the inode out of what it gives with the listing.
+    return os.lstat(entry.path) if _ON_WINDOWS else entry.stat(follow_symlinks=False)
+
+
+def _by_change(place: _Place) -> int:
+    return place.mtime_ns
+
+
+def _keeps_nothing(_name: bytes) -> bool:
+    return False
 
 
 class Scan:
@@ -53,10 +68,18 @@ class Scan:
     files are found where they lie, unless no walk would come there (a hidden folder); one that
     leads outside is left out, or walked with `follow_symlinks`, each target once, so that loops end.
 
-    What was left out is counted by entries: a folder that is not entered counts as one.
+    What was left out is counted by entries: a folder that is not entered counts as one. Files that
+    are `familiar` are counted, but not yielded.
     """
 
-    def __init__(self, bounds: Bounds, *, start: bytes = b"", slice_: int = SLICE) -> None:
+    def __init__(
+        self,
+        bounds: Bounds,
+        *,
+        start: bytes = b"",
+        slice_: int = SLICE,
+        familiar: Familiar | None = None,
+    ) -> None:
         self.left_out: Counter[Verdict] = Counter()
         self.unreadable: list[Unreadable] = []
         """At most a thousand of them."""
@@ -70,27 +93,17 @@ class Scan:
         self._bounds = bounds
         self._start = start
         self._slice = slice_
+        self._familiar = familiar
+        self._batch: list[FileVersion] = []
+        self._looked_at = 0
         self._real_root = b""
+        self._near_others = {os.path.dirname(path) for path in (*bounds.never, *bounds.inner)}
+        """The folders in which something lies that is our own or another watch's."""
         self._links: list[_Place] = []
         self._entered: set[bytes] = set()
 
     def __iter__(self) -> Iterator[list[FileVersion]]:
         """Walk; the counts are complete when the iterator ends."""
-        batch: list[FileVersion] = []
-        looked_at = 0
-        for found in self._walk():
-            if found is not None:
-                batch.append(found)
-                self.files += 1
-            looked_at += 1
-            if looked_at >= self._slice:
-                yield batch
-                batch, looked_at = [], 0
-        if batch:
-            yield batch
-
-    def _walk(self) -> Iterator[FileVersion | None]:
-        """Yield once an entry: its version where it is a file to send, else None."""
         try:
             places = self._begin()
         except OSError as error:
@@ -101,6 +114,12 @@ class Scan:
             yield from self._walk_folder(place, places)
             if not places:
                 places = self._linked_places()
+        if self._batch:
+            yield self._take_batch()
+
+    def _take_batch(self) -> list[FileVersion]:
+        batch, self._batch, self._looked_at = self._batch, [], 0
+        return batch
 
     def _linked_places(self) -> list[_Place]:
         """Return the linked folders found so far, the first by name on top.
@@ -132,17 +151,28 @@ class Scan:
             return []  # an event names a new link as it does a new folder: the rule is the same
         return [_Place(self._start, real)]
 
-    def _walk_folder(self, place: _Place, places: list[_Place]) -> Iterator[FileVersion | None]:
+    def _walk_folder(self, place: _Place, places: list[_Place]) -> Iterator[list[FileVersion]]:
+        """Look at each entry of a folder; yield when it is time to pause."""
+        first = len(places)
+        is_apart = place.real not in self._near_others
+        keeps = self._bounds.rules.keeps_by_name if is_apart else _keeps_nothing
         try:
             with os.scandir(place.real) as entries:
                 self._count_folder(place)
                 prefix = place.rel_path + b"/" if place.rel_path else b""
                 for entry in entries:
                     try:
-                        yield self._look(entry, prefix, places)
+                        if keeps(entry.name) and entry.is_file(follow_symlinks=False):
+                            self._take(prefix + entry.name, _stat(entry))
+                        else:
+                            self._look(entry, prefix, places)
                     except OSError as error:
                         self._cannot_read(prefix + entry.name, error)
-                        yield None
+                    self._looked_at += 1
+                    if self._looked_at >= self._slice:
+                        yield self._take_batch()
+            # The folder that changed last comes first: what is new lies there, and somebody waits.
+            places[first:] = sorted(places[first:], key=_by_change)
         except OSError as error:
             if place.rel_path == self._start:
                 self.start_error = error
@@ -154,35 +184,36 @@ class Scan:
         else:
             self.linked_folders += 1
 
-    def _look(
-        self, entry: os.DirEntry[bytes], prefix: bytes, places: list[_Place]
-    ) -> FileVersion | None:
+    def _look(self, entry: os.DirEntry[bytes], prefix: bytes, places: list[_Place]) -> None:
         rel_path = prefix + entry.name
         if entry.is_symlink():
-            return self._look_at_link(rel_path, entry.path)
-        if entry.is_dir(follow_symlinks=False):
+            self._look_at_link(rel_path, entry.path)
+        elif entry.is_dir(follow_symlinks=False):
             if self._keeps(self._bounds.rules.judge_folder_entry(rel_path)) and self._keeps(
                 self._bounds.judge_entry(entry.path)
             ):
-                places.append(_Place(rel_path, entry.path))
-            return None
-        if not self._keeps(self._bounds.rules.judge_file_entry(rel_path)) or not self._keeps(
+                changed_at = _stat(entry).st_mtime_ns
+                places.append(_Place(rel_path, entry.path, changed_at))
+        elif self._keeps(self._bounds.rules.judge_file_entry(rel_path)) and self._keeps(
             self._bounds.judge_entry(entry.path)
         ):
-            return None
-        # Windows leaves the inode out of what it gives with the listing.
-        found = os.lstat(entry.path) if _ON_WINDOWS else entry.stat(follow_symlinks=False)
-        return self._version(rel_path, found)
+            self._take(rel_path, _stat(entry))
 
-    def _version(self, rel_path: bytes, found: os.stat_result) -> FileVersion | None:
+    def _take(self, rel_path: bytes, found: os.stat_result) -> None:
+        """Take a path that is to be sent where it is a file with content."""
         if not stat.S_ISREG(found.st_mode):
-            return None
+            return
         if not found.st_size:
             self._leave_out(EMPTY)
-            return None
-        return FileVersion.of(RelPath(rel_path), found)
+            return
+        self.files += 1
+        familiar = self._familiar
+        if familiar is None or not familiar.knows(
+            rel_path, found.st_size, found.st_mtime_ns, found.st_ino
+        ):
+            self._batch.append(FileVersion.of(RelPath(rel_path), found))
 
-    def _look_at_link(self, rel_path: bytes, path: bytes) -> FileVersion | None:
+    def _look_at_link(self, rel_path: bytes, path: bytes) -> None:
         real = os.path.realpath(path, strict=True)
         found = os.stat(real)
         is_folder = stat.S_ISDIR(found.st_mode)
@@ -191,12 +222,11 @@ class Scan:
         if not self._keeps(judge(rel_path)) or not self._keeps(
             self._bounds.judge_real(real, self._real_root)
         ):
-            return None
+            return
         if not is_folder:
-            return self._version(rel_path, found)
-        if not self._is_walked_anyway(real):
+            self._take(rel_path, found)
+        elif not self._is_walked_anyway(real):
             self._links.append(_Place(rel_path, real))
-        return None
 
     def _is_walked_anyway(self, real: bytes) -> bool:
         """Tell whether the walk comes to a linked folder where it really lies."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from oort.clock import Clock
     from oort.detect.bounds import Bounds
+    from oort.detect.familiar import Familiar
     from oort.policy.version import FileVersion
 
 COST_FACTOR: Final = 20.0
@@ -59,8 +60,11 @@ class _Running:
 class Scans:
     """Owned by the intake's thread. `interval_s` is asked at the end of each full scan."""
 
-    def __init__(self, clock: Clock, interval_s: Callable[[], float]) -> None:
+    def __init__(
+        self, clock: Clock, interval_s: Callable[[], float], familiar: Familiar | None = None
+    ) -> None:
         self._clock = clock
+        self._familiar = familiar
         self._interval_s = interval_s
         self._running: _Running | None = None
         self._folders: dict[bytes, None] = {}
@@ -159,7 +163,9 @@ class Scans:
         else:
             self._full_due = None
             self._full_is_urgent = False
-        scan = Scan(bounds, start=start or b"", slice_=self.slice_entries)
+            if self._familiar is not None:
+                self._familiar.begin(now)
+        scan = Scan(bounds, start=start or b"", slice_=self.slice_entries, familiar=self._familiar)
         return _Running(
             scan,
             iter(scan),

@@ -7,6 +7,7 @@ wonders where a file has gone. Links and other watches are a matter of the disk,
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -28,6 +29,9 @@ ALWAYS_EXCLUDED: Final = (
 
 _ENDS = tuple(pattern[1:].encode() for pattern in ALWAYS_EXCLUDED if pattern.startswith("*"))
 _BEGINS = tuple(pattern[:-1].encode() for pattern in ALWAYS_EXCLUDED if pattern.endswith("*"))
+_LEFT_OUT = (b".", *_BEGINS)
+"""How a name begins that is hidden or temporary."""
+_GROUP_NAME: Final = re.compile(r"\(\?P<\w+>")
 
 
 class Verdict(StrEnum):
@@ -62,8 +66,14 @@ class Rules:
     def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
         self.include = tuple(include)
         self.exclude = tuple(exclude)
-        self._include = _compile(self.include)
-        self._exclude = _compile(self.exclude)
+        self._include = _Patterns(self.include) if self.include else None
+        self._exclude = _Patterns(self.exclude) if self.exclude else None
+
+    def keeps_by_name(self, name: bytes) -> bool:
+        """Say quickly whether a file of this name is kept wherever it lies; False: ask for each path."""
+        return not (
+            self._include or self._exclude or name.startswith(_LEFT_OUT) or name.endswith(_ENDS)
+        )
 
     def judge_name(self, rel_path: bytes) -> Judgement:
         """Say what becomes of the file of this path: each of its folders is asked first."""
@@ -89,9 +99,9 @@ class Rules:
         if judgement.verdict is not Verdict.KEPT or not (self._include or self._exclude):
             return judgement
         text = _matchable(rel_path)
-        if self._exclude is not None and (pattern := _match(self._exclude, self.exclude, text)):
+        if self._exclude is not None and (pattern := self._exclude.that_matches(text)):
             return Judgement(Verdict.EXCLUDED, f"excluded by `{pattern}`")
-        if self._include is not None and not _match(self._include, self.include, text):
+        if self._include is not None and not self._include.match(text):
             listed = ", ".join(f"`{pattern}`" for pattern in self.include)
             return Judgement(Verdict.EXCLUDED, f"not included by {listed}")
         return KEPT
@@ -101,7 +111,7 @@ class Rules:
         judgement = _judge_component(rel_path)
         if judgement.verdict is not Verdict.KEPT or self._exclude is None:
             return judgement
-        pattern = _match(self._exclude, self.exclude, _matchable(rel_path) + "/")
+        pattern = self._exclude.that_matches(_matchable(rel_path) + "/")
         return Judgement(Verdict.EXCLUDED, f"excluded by `{pattern}`") if pattern else KEPT
 
 
@@ -113,7 +123,7 @@ def judge_size(size: int) -> Judgement:
 def pattern_error(pattern: str) -> str | None:
     """Say what is wrong with an include or exclude pattern; None where it is good."""
     try:
-        _compile((pattern,))
+        _Patterns((pattern,))
     except ValueError as error:
         return str(error)
     return None
@@ -147,15 +157,31 @@ def _matchable(rel_path: bytes) -> str:
     return rel_path.decode("utf-8", "surrogateescape").replace("\n", "\udc0a")
 
 
-def _compile(patterns: tuple[str, ...]) -> GitIgnoreSpec | None:
-    # "simple" by name: the other backends, where somebody has installed them, refuse surrogates.
-    lines = [pattern.replace("\n", "\udc0a") for pattern in patterns]
-    return GitIgnoreSpec.from_lines(lines, backend="simple") if lines else None
+class _Patterns:
+    """Patterns of gitignore. Raises ValueError for one that is none."""
 
+    def __init__(self, patterns: tuple[str, ...]) -> None:
+        self._patterns = patterns
+        lines = [pattern.replace("\n", "\udc0a") for pattern in patterns]
+        # "simple" by name: the other backends, where somebody has installed them, refuse surrogates.
+        self._spec = GitIgnoreSpec.from_lines(lines, backend="simple")
+        compiled = [one for one in self._spec.patterns if one.include is not None]
+        self._negates = not all(one.include for one in compiled)
+        # One expression for "does any of them say anything of it?": most names concern none.
+        sources = [_GROUP_NAME.sub("(?:", one.regex.pattern) for one in compiled if one.regex]
+        self._any = re.compile("|".join(f"(?:{source})" for source in sources) or "(?!)")
 
-def _match(spec: GitIgnoreSpec, patterns: tuple[str, ...], text: str) -> str | None:
-    """Return the pattern that matches `text`; the last one that says anything of it decides."""
-    result = spec.check_file(text, separators=())
-    if not result.include or result.index is None:
-        return None
-    return patterns[result.index]
+    def match(self, text: str) -> bool:
+        """Tell whether a path is matched; the last pattern that says anything of it decides."""
+        if self._any.search(text) is None:
+            return False
+        return not self._negates or self.that_matches(text) is not None
+
+    def that_matches(self, text: str) -> str | None:
+        """Return the pattern that matches a path."""
+        if self._any.search(text) is None:
+            return None
+        result = self._spec.check_file(text, separators=())
+        if not result.include or result.index is None:
+            return None
+        return self._patterns[result.index]

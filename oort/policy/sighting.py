@@ -128,6 +128,13 @@ def concerns(known: KnownRow | None, version: FileVersion) -> bool:
     return known.version != version
 
 
+def has_ended(known: KnownRow | None) -> bool:
+    """Tell whether only another version of the file, or a person's word, moves its row again."""
+    if known is None:
+        return False
+    return known.state in state.SAFE or (known.state == state.IGNORED and known.acknowledged)
+
+
 def is_open(known: KnownRow | None) -> bool:
     """Tell whether the file of a path without a row, or with this one, is to settle (anew)."""
     if known is None or known.state == state.FILE_GONE:

@@ -16,14 +16,17 @@ from oort.clock import SystemClock
 from oort.daemon.intake import Intake
 from oort.daemon.intake_values import Callbacks, IntakeOptions, Neighbours
 from oort.detect import ground as ground_module
+from oort.detect.familiar import BELIEVED_S
 from oort.detect.mounts import look_at_root
 from oort.detect.silence import SILENT_S
 from oort.errors import QueueError
 from oort.policy import state
-from oort.policy.outcome import Changed
+from oort.policy.outcome import Changed, Gone
 from oort.policy.state import State, Status, Substatus
 from oort.policy.version import RelPath
+from oort.queue import orders
 from oort.queue.models import TRANSITIONS, UPLOADS
+from oort.queue.orders import Which
 from oort.values import FileVersion, Watch
 from tests.support.fakes import FakeClock
 from tests.support.formats import fits_bytes
@@ -52,6 +55,7 @@ class Breaking:
         self._queue = queue
         self.away = False
         self.noted = 0
+        self.asked: list[bytes] = []
 
     def _check(self) -> None:
         if self.away:
@@ -61,6 +65,7 @@ class Breaking:
         self, watch: str, rel_paths: Sequence[RelPath], kin: Sequence[Kin] = ()
     ) -> Mapping[RelPath, KnownRow]:
         self._check()
+        self.asked += rel_paths
         return self._queue.known(watch, rel_paths, kin)
 
     def note(self, watch: str, root: bytes, sightings: Sequence[Sighting]) -> None:
@@ -1025,3 +1030,73 @@ def test_a_header_that_cannot_be_described_does_not_hold_its_file_back(
         wait_until(lambda: _all_pending(opened, [RelPath(b"a.txt")]))
     finally:
         assert intake.stop(20)
+
+
+# -- what need not be asked again ---------------------------------------------------------------------
+
+
+def left_out_for_good(rig: Rig, *names: str) -> None:
+    """Have files of a watch that begins with what is new only, and scans that have met them."""
+    for name in names:
+        (rig.root / name).write_bytes(b"old")
+    seen = [FileVersion.of(RelPath(name.encode()), (rig.root / name).stat()) for name in names]
+    rig.opened.queue.memory.baseline("w", os.fsencode(rig.root), seen)
+    rig.pass_(CALM.poll_s + 1)
+    rig.queue.asked.clear()
+
+
+def test_a_scan_does_not_ask_again_of_what_has_ended(rig: Rig, root: Path) -> None:
+    left_out_for_good(rig, "a.txt", "b.txt")
+    scans = len(rig.scanned)
+    (root / "new.txt").write_bytes(b"new")
+
+    rig.pass_(CALM.poll_s + 1)
+
+    assert len(rig.scanned) > scans
+    assert set(rig.queue.asked) == {b"new.txt"}
+    assert rig.rows()["new.txt"] == state.PENDING
+
+
+def test_another_version_of_what_has_ended_is_seen(rig: Rig, root: Path) -> None:
+    left_out_for_good(rig, "a.txt")
+    (root / "a.txt").write_bytes(b"another")
+
+    rig.pass_(CALM.poll_s + 10)
+
+    assert rig.rows() == {"a.txt": state.PENDING}
+
+
+def test_a_file_that_somebody_wants_after_all_is_seen_when_it_is_back(rig: Rig, root: Path) -> None:
+    """Nothing of the file itself tells that its row has moved: the order does."""
+    left_out_for_good(rig, "a.txt")
+    row_id = rig.row("a.txt")["id"]
+    rig.opened.queue.change(
+        lambda c: orders.retry(c, "", Which(ids=(row_id,)), SystemClock().now())
+    )
+    rig.intake.distrust()
+    (root / "a.txt").rename(root.parent / "a.txt")
+    (upload,) = claim(rig.opened, watches=("w",))
+    end(rig.opened, upload, Gone("it is not there"))
+    assert rig.rows() == {"a.txt": state.FILE_GONE}
+    (root.parent / "a.txt").rename(root / "a.txt")
+
+    rig.pass_(CALM.poll_s + 10)
+
+    assert rig.rows() == {"a.txt": state.PENDING}
+
+
+def test_after_an_hour_everything_is_asked_once_more(rig: Rig) -> None:
+    left_out_for_good(rig, "a.txt")
+
+    rig.pass_(BELIEVED_S + 2 * CALM.poll_s)
+
+    assert rig.queue.asked == [b"a.txt"]
+
+
+def test_other_rules_have_everything_asked_once_more(rig: Rig) -> None:
+    left_out_for_good(rig, "a.txt")
+
+    rig.intake.reconfigure(dataclasses.replace(rig.watch, exclude=("*.jpg",)), CALM, Neighbours())
+    rig.pass_(1)
+
+    assert rig.queue.asked == [b"a.txt"]

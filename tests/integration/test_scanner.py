@@ -301,3 +301,14 @@ def test_a_look_at_one_path_says_what_the_walk_does_with_it(root: Path) -> None:
     }
 
     assert {path: bounds.look_at(RelPath(path)) for path in expected} == expected
+
+
+def test_the_folder_that_changed_last_is_walked_first(root: Path) -> None:
+    for day in range(1, 6):
+        write(root / f"night{day}" / "a.fits")
+    for day in range(1, 6):
+        os.utime(root / f"night{day}", ns=(0, 10**18 + (day % 3) * 10**9 + day))
+
+    found = [one.rel_path for batch in Scan(Bounds(root), slice_=1) for one in batch]
+
+    assert found == [b"night%d/a.fits" % day for day in (5, 2, 4, 1, 3)]

@@ -172,3 +172,27 @@ def test_a_path_is_judged_as_a_walk_would(
     )
 
     assert rules.judge_name(path) == (walked or rules.judge_file_entry(path))
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude"),
+    [
+        ([], ["*.jpg", "!keep.jpg", "calib/", "/top.txt"]),
+        (["*.fits", "!bad.fits"], []),
+        (["night/"], ["a?.fits", "#no comment", ""]),
+        (["**/deep/*"], ["*.JPG"]),
+    ],
+)
+def test_patterns_that_are_asked_at_once_say_what_each_says(
+    include: list[str], exclude: list[str]
+) -> None:
+    """The quick question is held against pathspec itself."""
+    rules = Rules(include, exclude)
+    names = ["a.fits", "ab.fits", "bad.fits", "a.jpg", "keep.jpg", "top.txt", "A.JPG", "no comment"]
+    for folder in ("", "night/", "calib/", "x/deep/", "night/calib/"):
+        for name in names:
+            path = folder + name
+            said = rules.judge_file_entry(path.encode())
+            out = pathspec.GitIgnoreSpec.from_lines(exclude, backend="simple").match_file(path)
+            kept = pathspec.GitIgnoreSpec.from_lines(include, backend="simple").match_file(path)
+            assert (said is KEPT) == (not out and (kept or not include)), path
