@@ -17,7 +17,7 @@ from oort.policy.paths import Judgement, Verdict
 from oort.values import FileVersion, RelPath, printable
 
 if TYPE_CHECKING:
-    from oort.detect.bounds import Bounds
+    from oort.detect.bounds import Bounds, Glances
     from oort.detect.ground import Ground
     from oort.detect.hints import Hint, HintQueue
     from oort.detect.missed import MissedEvents
@@ -46,6 +46,7 @@ class Events:
         scans: Scans,
         settling: Settling,
         admission: Admission,
+        glances: Glances,
         bounds: Bounds,
         polling: bool,
     ) -> None:
@@ -57,6 +58,7 @@ class Events:
         self._scans = scans
         self._settling = settling
         self._admission = admission
+        self._glances = glances
         self.bounds = bounds
         """What is a file of this watch; may be replaced at any time, as `polling` may."""
         self.polling = polling
@@ -157,7 +159,7 @@ class Events:
     def _look_at(self, rel_path: RelPath, now: float) -> FileVersion | None:
         """Return the file's version, where it is one to send."""
         try:
-            seen = self.bounds.look_at(rel_path)
+            seen = self._glances.look_at(self.bounds, rel_path)
         except OSError as error:
             self._log.debug("path.not_readable", path=printable(rel_path), reason=str(error))
             return None  # the next scan tells of it

@@ -19,7 +19,7 @@ import structlog
 from oort.daemon.admission import Admission, Candidate
 from oort.daemon.events import Events
 from oort.daemon.intake_news import IntakeNews
-from oort.detect.bounds import Bounds
+from oort.detect.bounds import Bounds, Glances
 from oort.detect.familiar import Familiar
 from oort.detect.ground import Footing, Ground
 from oort.detect.hints import HintKind, HintQueue
@@ -98,12 +98,14 @@ class Intake:
         """Places that the last scan could not look at."""
         self._familiar = Familiar()
         self._scans = Scans(clock, self._interval_s, self._familiar)
+        self._glances = Glances()
         self._inspector = Inspector(watch.name, self._wake.set)
         self._take_options(watch, options, neighbours)
         self._settling = Settling(
             self._bounds,
             self._patience,
             self._inspector,
+            self._glances,
             check_structure=watch.check_structure,
             root_is_healthy=self._ground.absence_counts,
         )
@@ -128,6 +130,7 @@ class Intake:
             scans=self._scans,
             settling=self._settling,
             admission=self._admission,
+            glances=self._glances,
             bounds=self._bounds,
             polling=watch.polling,
         )
@@ -209,6 +212,7 @@ class Intake:
         """
         now = self._disk.begin()
         self._ground.begin_step()
+        self._glances.begin()
         self._take_requests(now)
         if self._disk.take_hang():
             self._ground.doubt()

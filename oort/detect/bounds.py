@@ -103,3 +103,59 @@ class Bounds:
         if judgement.verdict is not Verdict.KEPT:
             return judgement
         return FileVersion.of(rel_path, found)
+
+
+class Glances:
+    """Looks at many paths of one watch in a row: the folder that they share is resolved once.
+
+    What a folder was holds for moments only: `begin` forgets it. Whoever opens a file afterwards
+    goes by descriptors, whatever was put in the folder's place (`oort.detect.opening`).
+    """
+
+    def __init__(self) -> None:
+        self._bounds: Bounds | None = None
+        self._real_root = b""
+        self._plain: dict[bytes, bytes] = {}
+        """By the path of a folder that is kept, where it really lies."""
+
+    def begin(self) -> None:
+        """Believe nothing of before."""
+        self._bounds = None
+        self._plain.clear()
+
+    def look_at(self, bounds: Bounds, rel_path: RelPath) -> FileVersion | Folder | Judgement | None:
+        """Look at one path as `Bounds.look_at` does."""
+        at = rel_path.rfind(b"/")
+        folder = rel_path[: max(at, 0)]
+        try:
+            real = os.path.join(self._real(bounds, folder), rel_path[at + 1 :])
+            found = os.lstat(real)
+        except OSError:
+            return bounds.look_at(rel_path)  # it knows what an error means
+        if not stat.S_ISREG(found.st_mode) or folder not in self._plain:
+            return bounds.look_at(rel_path)
+        for judgement in (
+            bounds.rules.judge_file_entry(rel_path),
+            bounds.judge_entry(real),
+            judge_size(found.st_size),
+        ):
+            if judgement is not KEPT:
+                return judgement
+        return FileVersion.of(rel_path, found)
+
+    def _real(self, bounds: Bounds, folder: bytes) -> bytes:
+        """Return where a folder really lies. Raises OSError where it is not there."""
+        if bounds is not self._bounds:
+            self.begin()
+            self._real_root = os.path.realpath(os.fsencode(bounds.root), strict=True)
+            self._bounds = bounds
+        real = self._plain.get(folder)
+        if real is None:
+            real = os.path.realpath(os.path.join(self._real_root, folder), strict=True)
+            is_kept = (
+                bounds.rules.judge_folder(folder) is KEPT
+                and bounds.judge_real(real, self._real_root) is KEPT
+            )
+            if is_kept:
+                self._plain[folder] = real
+        return real

@@ -24,7 +24,7 @@ from oort.policy.version import FileVersion
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from oort.detect.bounds import Bounds
+    from oort.detect.bounds import Bounds, Glances
     from oort.detect.inspector import Inspector
     from oort.policy.version import RelPath
 
@@ -70,6 +70,7 @@ class Settling:
         bounds: Bounds,
         patience: Patience,
         inspector: Inspector,
+        glances: Glances,
         *,
         check_structure: bool,
         root_is_healthy: Callable[[], bool],
@@ -78,6 +79,7 @@ class Settling:
         self.patience = patience
         self.check_structure = check_structure
         self._inspector = inspector
+        self._glances = glances
         self._root_is_healthy = root_is_healthy
         self._entries: dict[RelPath, _Entry] = {}
         self._due: list[tuple[float, RelPath]] = []
@@ -197,7 +199,7 @@ class Settling:
             # Opening has the client ask the server for fresh attributes (close-to-open, nfs(5)).
             with contextlib.suppress(PermissionError):
                 look_into(self.bounds, known, network=True)
-        seen = self.bounds.look_at(known.rel_path)
+        seen = self._glances.look_at(self.bounds, known.rel_path)
         if isinstance(seen, Judgement) and seen.verdict is Verdict.EMPTY:
             return FileVersion(known.rel_path, 0, known.mtime_ns, known.inode)
         if seen is None or isinstance(seen, Folder):

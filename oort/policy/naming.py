@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 from string import Formatter
 from typing import TYPE_CHECKING, Final
 
@@ -65,12 +66,14 @@ def check_template(template: str) -> frozenset[str]:
 
 def words(text: str) -> str:
     r"""Return `text` with backslash escapes for what is no UTF-8 (`os.fsdecode` leaves such)."""
+    if text.isascii():
+        return text
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def tidy(name: str) -> str:
     """Return a dataset's name as it is created and compared: NFC and trimmed."""
-    return unicodedata.normalize("NFC", name).strip()
+    return (name if name.isascii() else unicodedata.normalize("NFC", name)).strip()
 
 
 def shorten(name: str) -> str:
@@ -106,18 +109,26 @@ def dataset_name(
 
     `root_name` is the watched folder's own name. Raises ValueError where `template` is none.
     """
-    if is_uuid(template):
-        return template.strip().lower()
-    check_template(template)
-    values = {
-        "folder": folder_of(root_name, rel_path),
-        "night": str(night or ""),
-        "host": host,
-        "watch": watch,
-        **{key.lower(): header.get(key, "") for key in HEADER_KEYS},
-    }
-    known = {field: tidy(words(value)) or UNKNOWN for field, value in values.items()}
+    uuid, fields = _template(template)
+    if uuid is not None:
+        return uuid
+    values = {"night": str(night or ""), "host": host, "watch": watch}
+    known = {}
+    for field in fields:
+        if field == "folder":
+            value = folder_of(root_name, rel_path)
+        else:
+            value = values[field] if field in values else header.get(field.upper(), "")
+        known[field] = tidy(words(value)) or UNKNOWN
     return shorten(template.format_map(known))
+
+
+@lru_cache(maxsize=256)
+def _template(template: str) -> tuple[str | None, frozenset[str]]:
+    """Return the UUID that a template is, or its fields: a watch asks for each of its files."""
+    if is_uuid(template):
+        return template.strip().lower(), frozenset()
+    return None, check_template(template)
 
 
 def escape(value: str) -> str:

@@ -73,10 +73,14 @@ def moment_of(header: Mapping[str, str], mtime_ns: int) -> datetime:
     it, and so is an mtime of the same day.
     """
     written = _from_mtime(mtime_ns)
+    if not header:
+        return written
+    moment = _from_iso(header.get("DATE-OBS", ""))
+    if moment is not None:
+        return moment
     day = _date_of(header.get("DATE-OBS", ""))
     moment = (
-        _from_iso(header.get("DATE-OBS", ""))
-        or _from_parts(day, header)
+        _from_parts(day, header)
         or _from_iso(header.get("DATE-BEG", ""))
         or _from_mjd(header.get("MJD-OBS", ""))
     )
@@ -116,13 +120,15 @@ def _date_of(text: str) -> date | None:
     """Return the date of `YYYY-MM-DD…` or of `DD/MM/YY`, which is 19YY (FITS, before 2000)."""
     text = text.strip()
     if match := _ISO.fullmatch(text):
-        year, month, day = int(match[1]), int(match[2]), int(match[3])
-    elif match := _OLD.fullmatch(text):
-        year, month, day = 1900 + int(match[3]), int(match[2]), int(match[1])
-    else:
-        return None
+        return _date(match[1], match[2], match[3])
+    if match := _OLD.fullmatch(text):
+        return _date(f"19{match[3]}", match[2], match[1])
+    return None
+
+
+def _date(year: str, month: str, day: str) -> date | None:
     try:
-        return date(year, month, day)
+        return date(int(year), int(month), int(day))
     except ValueError:
         return None
 
@@ -138,10 +144,10 @@ def _at(day: date, hours: str, minutes: str, seconds: str | None) -> datetime | 
 def _from_iso(text: str) -> datetime | None:
     """Return the moment of a date with its time."""
     match = _ISO.fullmatch(text.strip())
-    day = _date_of(text)
-    if match is None or day is None or match[4] is None:
+    if match is None or match[4] is None:
         return None
-    return _at(day, match[4], match[5], match[6])
+    day = _date(match[1], match[2], match[3])
+    return None if day is None else _at(day, match[4], match[5], match[6])
 
 
 def _from_parts(day: date | None, header: Mapping[str, str]) -> datetime | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from oort.detect.bounds import NOT_REGULAR, OF_ANOTHER_WATCH, OWN, Bounds, Folder
+from oort.detect.bounds import NOT_REGULAR, OF_ANOTHER_WATCH, OWN, Bounds, Folder, Glances
 from oort.detect.scanner import Scan
 from oort.policy.paths import EMPTY, OUTSIDE, Judgement, Rules, Verdict
 from oort.values import FileVersion, RelPath
@@ -301,6 +301,22 @@ def test_a_look_at_one_path_says_what_the_walk_does_with_it(root: Path) -> None:
     }
 
     assert {path: bounds.look_at(RelPath(path)) for path in expected} == expected
+    glances = Glances()
+    for _ in range(2):  # a folder is resolved once: the second look knows it
+        assert {path: glances.look_at(bounds, RelPath(path)) for path in expected} == expected
+
+
+def test_a_folder_that_is_a_link_now_is_seen_as_one_from_the_next_step_on(root: Path) -> None:
+    inside = FileVersion.of(RelPath(b"night/a.fits"), write(root / "night" / "a.fits").stat())
+    write(root.parent / "elsewhere" / "a.fits")
+    bounds, glances = Bounds(root), Glances()
+    assert glances.look_at(bounds, RelPath(b"night/a.fits")) == inside
+    (root / "night").rename(root.parent / "night")
+    (root / "night").symlink_to(root.parent / "elsewhere")
+
+    glances.begin()
+
+    assert glances.look_at(bounds, RelPath(b"night/a.fits")) == OUTSIDE
 
 
 def test_the_folder_that_changed_last_is_walked_first(root: Path) -> None:

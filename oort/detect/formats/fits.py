@@ -137,26 +137,34 @@ def _read_cards(header: _Header, content: bytes) -> None:
     """Take the cards of whole and cut blocks into `header`, up to its END."""
     for at in range(0, len(content) - len(content) % _CARD, _CARD):
         name = content[at : at + 8]
-        if name[:3] == b"END" and not name[3:].strip(b" \0"):
+        keyword = _KEYWORDS.get(name)
+        if keyword is not None:
+            if content[at + 8] == _EQUALS:
+                value = _text(content[at + 9 : at + _CARD])
+                header.cards.setdefault(keyword, _without_comment(value))
+        elif name[:3] == b"END" and not name[3:].strip(b" \0"):
             header.ended = True
             header.length += at + _CARD
             return
-        if not content[at : at + _CARD].strip(b"\0"):
+        elif name == _NOTHING and not content[at : at + _CARD].strip(b"\0"):
             raise _CutError("the header is not written to its end yet")  # preallocated
-        keyword = name.decode("latin-1").rstrip()
-        if _matters(keyword) and content[at + 8 : at + 9] == b"=":
-            value = _text(content[at + 9 : at + _CARD])
-            header.cards.setdefault(keyword, _without_comment(value))
     header.length += len(content)
 
 
 _STRUCTURAL = frozenset({"SIMPLE", "BITPIX", "NAXIS", "PCOUNT", "GCOUNT", "GROUPS"})
 
 
-def _matters(keyword: str) -> bool:
-    if keyword in _STRUCTURAL or keyword in KEPT_KEYWORDS:
-        return True
-    return keyword.startswith("NAXIS") and keyword[5:].isdigit()
+_KEYWORDS: Final = {
+    keyword.ljust(8).encode(): keyword
+    for keyword in (
+        *_STRUCTURAL,
+        *KEPT_KEYWORDS,
+        *(f"NAXIS{axis}" for axis in range(1, _NAXIS_MOST + 1)),
+    )
+}
+"""What matters of a header, by the name field of its card."""
+_EQUALS: Final = ord("=")
+_NOTHING: Final = bytes(8)
 
 
 def _text(value: bytes) -> str:

@@ -61,7 +61,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 def clean(value: str) -> str:
     """Return a header value as people mean it: without FITS quotes, padding, control characters."""
-    text = _CONTROL.sub(" ", value).strip()
+    text = (value if value.isprintable() else _CONTROL.sub(" ", value)).strip()
     if text.startswith("'"):
         text = _quoted(text)
     return text.strip()
@@ -69,6 +69,9 @@ def clean(value: str) -> str:
 
 def _quoted(text: str) -> str:
     """Return what stands between the first quote and the next single one (`''` is a quote)."""
+    end = text.find("'", 1)
+    if end == -1 or text[end + 1 : end + 2] != "'":
+        return text[1:] if end == -1 else text[1:end]
     inner = []
     at = 1
     while at < len(text):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from typing import TYPE_CHECKING
 
-from oort.detect.bounds import Bounds
+from oort.detect.bounds import Bounds, Glances
 from oort.detect.inspector import Inspector
 from oort.detect.settling import Settling
 from oort.policy.settle import Patience
@@ -20,6 +20,7 @@ def test_plans_that_hold_no_more_are_not_kept(tmp_path: Path) -> None:
         Bounds(tmp_path),
         Patience(),
         Inspector("w", lambda: None),
+        Glances(),
         check_structure=True,
         root_is_healthy=lambda: True,
     )
