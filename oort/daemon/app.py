@@ -206,7 +206,7 @@ class Daemon:
             traffic=self._traffic,
             stopping=self._stopping_workers,
             look_again=self._detection.look_again,
-            warn=self._warnings.say,
+            warn=self._warn,
             username_of=accounts.username,
             owner_of=self._detection.owner_of,
             longitude_of=self._sites.longitude_of,
@@ -470,6 +470,11 @@ class Daemon:
 
     def _ask_for_sites(self) -> None:
         self._sites.run(self._following.enabled(), self._desk.remote)
+
+    def _warn(self, topic: str, text: str) -> None:
+        """Show a warning at once: what it is about may be over before the next beat."""
+        if self._warnings.say(topic, text):
+            self._beats.soon()
 
     def _warnings_now(self) -> list[str]:
         """Return what was said, and what is wrong just now."""

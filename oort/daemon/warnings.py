@@ -16,13 +16,14 @@ class Warnings:
         self._lock = threading.Lock()
         self._said: dict[str, str] = {}
 
-    def say(self, topic: str, text: str) -> None:
-        """Show `text` until the topic is taken back or the daemon ends."""
+    def say(self, topic: str, text: str) -> bool:
+        """Show `text` until the topic is taken back or the daemon ends; tell whether it is news."""
         with self._lock:
-            self._said.pop(topic, None)
+            is_news = self._said.pop(topic, None) != text
             self._said[topic] = text
             while len(self._said) > MOST:
                 del self._said[next(iter(self._said))]
+        return is_news
 
     def unsay(self, topic: str) -> None:
         """Take a topic back: it is over."""
