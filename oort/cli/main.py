@@ -26,8 +26,8 @@ EXIT_INTERRUPTED: Final = 130
 SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     "Folders": ("watch", "unwatch", "folders"),
     "The daemon": ("start", "stop", "pause", "resume", "service"),
-    "Look": ("status", "report", "uploads", "logs", "monitor"),
-    "Repair": ("retry", "skip"),
+    "Look": ("status", "report", "uploads", "check", "logs", "monitor"),
+    "Repair": ("retry", "skip", "verify", "queue"),
     "Settings": ("config",),
     "Rehearse": ("demo",),
 }

@@ -19,6 +19,7 @@ import structlog
 
 import oort
 from oort import log as logging_setup
+from oort import status
 from oort.clock import SystemClock
 from oort.daemon import control
 from oort.daemon.accounts import Accounts
@@ -30,6 +31,7 @@ from oort.daemon.detection import Detection
 from oort.daemon.dispatcher import Dispatcher
 from oort.daemon.following import Following
 from oort.daemon.gate import Gate
+from oort.daemon.heartbeat import Heartbeat
 from oort.daemon.idle import IdleWork
 from oort.daemon.jobs import Job, Jobs
 from oort.daemon.notify import Pulse, ServiceManager
@@ -58,6 +60,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from oort.locations import Locations
+    from oort.policy.health import Health
+    from oort.settings import Settings
     from oort.values import Watch
 
 log = structlog.get_logger("oort.daemon")
@@ -259,6 +263,7 @@ class Daemon:
         )
         self._probes = Probes(self._gate, desk)
         self._idle = IdleWork(store, desk, self._workers)
+        self._heartbeat = Heartbeat(lambda: self._following.settings, self._health)
         self._jobs = Jobs(self._table())
         self._beats = Beat(self._beat, every_s=BEAT_S)
         self._pulse = Pulse(
@@ -285,6 +290,7 @@ class Daemon:
             Job("tick", lambda: tick_s, self._wake),
             Job("bandwidth", lambda: self._following.rate_again_s, self._following.set_rate),
             Job("idle", self._idle_again_s, self._idle.run),
+            Job("heartbeat", self._heartbeat.every_s, self._heartbeat.run, at_once=True),
             Job("copy", lambda: _HOUR_S, self._upkeep.copy_queue, at_once=True),
             Job("prune", lambda: _HOUR_S, lambda: self._upkeep.prune(self._following.settings)),
         )
@@ -475,6 +481,10 @@ class Daemon:
         """Show a warning at once: what it is about may be over before the next beat."""
         if self._warnings.say(topic, text):
             self._beats.soon()
+
+    def _health(self, settings: Settings) -> Health:
+        """Return what `oort check` says just now."""
+        return status.health(self._locations, settings, self._clock.now())
 
     def _warnings_now(self) -> list[str]:
         """Return what was said, and what is wrong just now."""

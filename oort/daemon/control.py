@@ -201,6 +201,11 @@ def carry_out(
         case "unwatch":
             watch = str(arguments["watch"])
             told = queue.change(lambda c: orders.let_go(c, queue.host, watch, now))
+        case "verify":
+            ids = [int(one) for one in arguments["ids"]]
+            told = queue.change(lambda c: orders.send_again(c, queue.host, ids, now))
+            watch = str(arguments["watch"])
+            told.look_again += [(watch, os.fsencode(path)) for path in arguments["paths"]]
         case "baseline":
             return {"recorded": _baseline(queue, arguments)}
         case "pause" | "resume":

@@ -60,7 +60,7 @@ TRANSITIONS: Final[dict[State, frozenset[State]]] = {
     SYNCING: (_ENDED | _TAKEN) - {SYNCING},
     UPLOADING: (_ENDED | _TAKEN | {TAGGING}) - {UPLOADING},
     TAGGING: frozenset({DONE, PENDING, WAITING, FAILED}),
-    DONE: frozenset(),
+    DONE: frozenset({PENDING}),  # `oort verify` found that the server has not got it
     ALREADY_SYNCED: frozenset({PENDING, SETTLING}),
     IGNORED: frozenset({PENDING, SETTLING}),
     FILE_GONE: frozenset({PENDING, SETTLING, IGNORED}),

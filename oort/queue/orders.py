@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import ColumnElement, TextClause, select
 
 from oort.policy import state
-from oort.policy.state import IN_HAND, Status
+from oort.policy.state import IN_HAND, SAFE, Status
 from oort.queue import moves, reads
 from oort.queue.models import IS_ERROR, UPLOADS
 from oort.queue.moves import Move, state_of
@@ -112,6 +112,22 @@ def _refuse_skip(row: RowMapping, before: State) -> str | None:
     if before == state.IGNORED and not row["acknowledged"]:
         return None
     return _REFUSED_SKIPS.get(before)
+
+
+def send_again(connection: Connection, host: str, ids: Sequence[int], now: datetime) -> Told:
+    """Put stored rows back whose files the server has not got: it is asked before each is sent.
+
+    A row that has moved on since it was compared stays as it is.
+    """
+    told = Told()
+    for row in reads.of_ids(connection, host, ids):
+        before = state_of(row)
+        if before in SAFE:
+            values = {"ask_first": True, "unproven": False, "error": None, "tags_pending": False}
+            cause = "verify: the server has not got it"
+            moves.move(connection, Move(row["id"], before, state.PENDING, cause, values), now)
+            told.moved += 1
+    return told
 
 
 def let_go(connection: Connection, host: str, watch: str, now: datetime) -> Told:
