@@ -33,6 +33,9 @@ log = structlog.get_logger("oort.detection")
 _ACCOUNTS: Final = "accounts"
 """The note of the queue that remembers for whom each watch sends, and from which folder."""
 
+_WATCHES: Final = "watches"
+"""The note in which the daemon tells how each watch is (`oort.daemon.bulletin`)."""
+
 _FOLDERS: Final = "folders"
 """The note that remembers of each watch's folder, as it is written, where it really lies."""
 
@@ -94,6 +97,8 @@ class Detection:
         """By watch, the ways to the watches inside it, and their names; replaced as a whole."""
         self._accounts: dict[str, list[Any]] = store.memory.noted(_ACCOUNTS) or {}
         self._folders: dict[str, list[str]] = store.memory.noted(_FOLDERS) or {}
+        self._told_before: dict[str, dict[str, Any]] = store.memory.noted(_WATCHES) or {}
+        """What the daemon before this one told last of each watch."""
 
     def apply(self, settings: Settings) -> None:
         """Have one intake for each enabled watch, with the options that it has now."""
@@ -208,6 +213,8 @@ class Detection:
             first_scan=not memory.scanned,
             root_identity=identity,
         )
+        if memory.scanned:  # this very folder, and not another one of that name
+            intake.news = intake.news.as_before(self._told_before.get(watch.name, {}))
         with self._lock:
             if self._stopping:
                 return

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
 
 from oort.policy.paths import Verdict
 from oort.values import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from oort.detect.scanner import Scan
 
@@ -34,6 +34,11 @@ class IntakeNews:
     missed_events: int = 0
     unreadable: tuple[str, ...] = ()
     """Folders and files that the last scan could not look at, with the reason."""
+
+    def as_before(self, told: Mapping[str, Any]) -> IntakeNews:
+        """Return the news with what outlives a restart: what lay there at the last whole scan was seen."""
+        whole_at = told.get("whole_scan_at")
+        return replace(self, whole_scan_at=datetime.fromisoformat(whole_at) if whole_at else None)
 
     def after_scan(self, scan: Scan, began_at: datetime) -> IntakeNews:
         """Return the news with what a scan told that came to its end."""

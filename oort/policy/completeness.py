@@ -59,14 +59,14 @@ def _unknown_of(watch: WatchFacts, now: datetime, rescan_s: float, ahead: timede
         return f"{named} is missing" + (f": {watch.reason}" if watch.reason else "")
     if now < watch.begins_at:
         return f"the night of {named} has not begun"
-    if watch.last_scan_at is None:
-        why = f": {watch.reason}" if watch.reason else ""
-        return f"{named} has not been scanned yet{why}"
     runs = now < watch.ends_at
     since = now - timedelta(seconds=_SCANS_MAY_TAKE * rescan_s) if runs else watch.ends_at
     whole_at = watch.whole_scan_at
     if whole_at is not None and whole_at >= since:
         return None if runs else _unless_clock_was_ahead(named, whole_at - ahead, watch.ends_at)
+    if watch.last_scan_at is None:
+        why = f": {watch.reason}" if watch.reason else ""
+        return f"{named} has not been scanned yet{why}"
     if watch.last_scan_at >= since and watch.unreadable:
         more = len(watch.unreadable) - 1
         return f"{named} could not be read in full: {watch.unreadable[0]}" + (

@@ -164,6 +164,26 @@ def test_a_watch_that_comes_elsewhere_has_nothing_scanned_again(
     assert detection.told("dome")["last_scan_at"] == scanned_at
 
 
+@pytest.mark.parametrize("is_same", [True, False], ids=["the same folder", "another folder"])
+def test_a_restart_does_not_forget_when_a_folder_was_last_read_in_full(
+    opened: OpenQueue, tmp_path: Path, *, is_same: bool
+) -> None:
+    """The folder is away, so that no scan tells anything new."""
+    away, before = tmp_path / "away", "2026-11-22T21:30:00.000Z"
+    memory = opened.queue.memory
+    memory.note("watches", {"dome": {"whole_scan_at": before}}).result()
+    memory.remember("dome", bytes(away if is_same else tmp_path), scanned=True)
+    detection = detection_of(opened, tmp_path)
+
+    detection.apply(Settings(watches=(Watch("dome", away),)))
+
+    told = detection.told("dome")
+    detection.begin_stop()
+    assert detection.stop()
+    assert told["whole_scan_at"] == (before if is_same else None)
+    assert told["last_scan_at"] is None
+
+
 @pytest.mark.linux
 def test_a_share_that_does_not_answer_lies_where_it_lay(
     detection: Detection, opened: OpenQueue, tmp_path: Path

@@ -71,6 +71,13 @@ def test_what_cannot_be_read_now_hides_nothing_of_a_night_that_was_read_in_full(
     )
 
 
+def test_a_daemon_that_was_started_anew_forgets_no_scan() -> None:
+    anew = watch(None, whole_scan_at=ENDS, state="scanning")
+
+    assert "" == told(anew, AFTERWARDS)
+    assert "has not been scanned yet" in told(watch(None, whole_scan_at=ENDS - SECOND), AFTERWARDS)
+
+
 def test_a_night_to_come_is_not_known() -> None:
     assert 'the night of the watch "dome" has not begun' == told(watch(BEGINS), BEGINS - SECOND)
 
