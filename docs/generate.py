@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from arcsecond.cli.main import arcsecond as arcsecond_group
+from docs import captures
 from oort.cli.main import cli as oort_group
 from oort.policy import state
 from oort.settings.fields import FIELDS, WATCH_FIELDS
@@ -203,6 +204,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "commands.md": commands_page,
     "settings.md": settings_page,
     "states.md": states_page,
+    "status.md": captures.page,
 }
 """Every generated page, and what makes it."""
 

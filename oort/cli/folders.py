@@ -19,6 +19,6 @@ def folders(*, as_json: bool) -> None:
     if as_json:
         output.document(found)
     elif found:
-        output.show(overview.watches_table(found))
+        output.show(overview.Watches(found))
     else:
         output.line("No folder is watched yet: `oort watch FOLDER` adds one.")

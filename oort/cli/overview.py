@@ -6,7 +6,7 @@ read; nothing is asked or counted here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from oort.cli import output
 
@@ -14,14 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from rich.console import Group, RenderableType
+    from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
     from rich.table import Table
 
 Document = dict[str, Any]
 
 _IN_HAND: Final = ("New", "Preparing", "Uploading", "Finishing")
 _BAR_WIDTH: Final = 20
+_SHORTEST_PATH: Final = 12
+_WIDE: Final = 10_000
+"""A table is measured with so much room: how wide it would like to be."""
 _MOST_ATTENTION: Final = 20
+_INDENT: Final = (0, 0, 0, 4)
 _STATE_STYLES: Final = {"missing": "red", "held": "yellow", "disabled": "dim"}
 
 
@@ -139,10 +143,10 @@ def render(document: Document, now: datetime) -> Group:
     parts += [Text(line) for line in _state_lines(document, now)]
     parts += [Text(f"Warning: {words}", style="yellow") for words in document["daemon"]["warnings"]]
     if document["watches"]:
-        parts += [Text(), watches_table(document["watches"])]
+        parts += [Text(), Watches(document["watches"])]
         parts += [Text(line, style="yellow") for line in _reasons(document["watches"])]
     if document["active"]:
-        parts += [Text(), _active_table(document["active"])]
+        parts += [Text(), _InHand(document["active"])]
     if document["attention"]:
         parts += [Text(), *_attention(document)]
     return Group(*parts)
@@ -178,30 +182,53 @@ def _link_line(link: Mapping[str, Any], now: datetime) -> str:
     return line
 
 
-def watches_table(watches: Sequence[Document]) -> Table:
-    """Return one row a watch: its state, and its files by what became of them."""
-    from rich.table import Table
-    from rich.text import Text
+class Watches:
+    """One row a watch: its state, and its files by what became of them.
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("WATCH", "STATE"):
-        table.add_column(heading)
-    for heading in ("ON THE WAY", "OK", "SKIPPED", "ERROR", "LEFT OUT"):
-        table.add_column(heading, justify="right")
-    for heading in ("DATASET", "FOLDER"):
-        table.add_column(heading, overflow="fold")
-    for watch in watches:
-        counts = {status: watch["by_status"].get(status, 0) for status in (*_IN_HAND, *_FINAL)}
-        table.add_row(
-            Text(watch["name"]),
-            Text(watch["state"], style=_STATE_STYLES.get(watch["state"], "")),
-            f"{sum(counts[status] for status in _IN_HAND):,}",
-            *(f"{counts[status]:,}" for status in _FINAL),
-            f"{sum(watch['left_out'].values()):,}",
-            Text(watch["dataset"]),
-            Text(output.words(watch["path"])),
-        )
-    return table
+    Where the terminal is too narrow for datasets and folders they follow in lines of their own.
+    """
+
+    def __init__(self, watches: Sequence[Document]) -> None:
+        self._watches = watches
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw it as wide as there is room (rich's protocol)."""
+        from rich.measure import Measurement
+        from rich.text import Text
+
+        whole = self._table(with_folder=True)
+        wide = options.update(max_width=_WIDE)
+        if Measurement.get(console, wide, whole).maximum <= options.max_width:
+            yield whole
+            return
+        yield self._table(with_folder=False)
+        for watch in self._watches:
+            path = output.words(watch["path"])
+            yield Text(f"{watch['name']}: {path} → {watch['dataset']}", style="dim")
+
+    def _table(self, *, with_folder: bool) -> Table:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in ("WATCH", "STATE"):
+            table.add_column(heading, no_wrap=True)
+        for heading in ("ON THE WAY", "OK", "SKIPPED", "ERROR", "LEFT OUT"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for heading in ("DATASET", "FOLDER") if with_folder else ():
+            table.add_column(heading, no_wrap=True)
+        for watch in self._watches:
+            counts = {status: watch["by_status"].get(status, 0) for status in (*_IN_HAND, *_FINAL)}
+            place = (Text(watch["dataset"]), Text(output.words(watch["path"])))
+            table.add_row(
+                Text(watch["name"]),
+                Text(watch["state"], style=_STATE_STYLES.get(watch["state"], "")),
+                f"{sum(counts[status] for status in _IN_HAND):,}",
+                *(f"{counts[status]:,}" for status in _FINAL),
+                f"{sum(watch['left_out'].values()):,}",
+                *(place if with_folder else ()),
+            )
+        return table
 
 
 _FINAL: Final = ("OK", "Skipped", "Error")
@@ -219,21 +246,41 @@ def _reasons(watches: Iterable[Document]) -> list[str]:
     return lines
 
 
-def _active_table(active: Sequence[Document]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
+class _InHand:
+    """One row an upload: where a path has no room its beginning goes, the file's name stays."""
 
-    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
-    for heading in ("IN HAND", "", "SENT", "OF"):
-        table.add_column(heading, justify="right" if heading in {"SENT", "OF"} else "left")
-    for upload in active:
-        table.add_row(
-            Text(output.words(upload["path"]), overflow="ellipsis", no_wrap=True),
-            bar(upload["bytes_sent"], upload["size"]),
-            output.size(upload["bytes_sent"]),
-            output.size(upload["size"]),
-        )
-    return table
+    def __init__(self, active: Sequence[Document]) -> None:
+        self._active = active
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw it as wide as there is room (rich's protocol)."""
+        from rich.measure import Measurement
+        from rich.table import Table
+        from rich.text import Text
+
+        def table(longest: int) -> Table:
+            drawn = Table(box=None, pad_edge=False, header_style="bold")
+            for heading in ("IN HAND", "", "SENT", "OF"):
+                side: Literal["left", "right"] = "right" if heading in {"SENT", "OF"} else "left"
+                drawn.add_column(heading, justify=side, no_wrap=True)
+            for upload in self._active:
+                drawn.add_row(
+                    Text(_end_of(output.words(upload["path"]), longest)),
+                    bar(upload["bytes_sent"], upload["size"]),
+                    output.size(upload["bytes_sent"]),
+                    output.size(upload["size"]),
+                )
+            return drawn
+
+        longest = max(len(output.words(upload["path"])) for upload in self._active)
+        whole = table(longest)
+        wide = options.update(max_width=_WIDE)
+        too_wide = Measurement.get(console, wide, whole).maximum - options.max_width
+        yield table(max(_SHORTEST_PATH, longest - too_wide)) if too_wide > 0 else whole
+
+
+def _end_of(path: str, longest: int) -> str:
+    return path if len(path) <= longest else "…" + path[1 - longest :]
 
 
 def bar(done: int, total: int) -> str:
@@ -244,17 +291,17 @@ def bar(done: int, total: int) -> str:
 
 def _attention(document: Document) -> list[RenderableType]:
     """Return what needs a person, with the command to type."""
+    from rich.padding import Padding
     from rich.text import Text
 
     rows = document["attention"][:_MOST_ATTENTION]
     parts: list[RenderableType] = [Text("NEEDS YOU", style="bold")]
     for row in rows:
         parts.append(Text(f"{output.words(row['path'])}"))
-        parts.append(
-            Text(f"    {row['substatus']}: {row['error'] or 'no reason given'}", style="red")
-        )
+        why = Text(f"{row['substatus']}: {row['error'] or 'no reason given'}", style="red")
         force = " --force" if row["substatus"] == "truncated file" else ""
-        parts.append(Text(f"    oort retry{force} {row['id']}   or   oort skip {row['id']}"))
+        remedy = Text(f"oort retry{force} {row['id']}   or   oort skip {row['id']}")
+        parts += [Padding(why, _INDENT), Padding(remedy, _INDENT)]
     more = document["queue"]["by_status"]["Error"] - len(rows)
     if more > 0:
         parts.append(Text(f"and {output.count(more, 'more file')}: `oort uploads --status Error`"))
