@@ -11,8 +11,6 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pathspec import GitIgnoreSpec
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -161,6 +159,8 @@ class _Patterns:
     """Patterns of gitignore. Raises ValueError for one that is none."""
 
     def __init__(self, patterns: tuple[str, ...]) -> None:
+        from pathspec import GitIgnoreSpec  # most watches have no patterns, and it takes its time
+
         self._patterns = patterns
         lines = [pattern.replace("\n", "\udc0a") for pattern in patterns]
         # "simple" by name: the other backends, where somebody has installed them, refuse surrogates.

@@ -194,7 +194,6 @@ UPLOADS: Final = Table(
         "rel_path",
         unique=True,
         sqlite_where=IS_OPEN,
-        postgresql_where=IS_OPEN,
     ),
     Index(
         "uq_uploads_changed",
@@ -203,7 +202,6 @@ UPLOADS: Final = Table(
         "rel_path",
         unique=True,
         sqlite_where=text("substatus = 'changed after upload'"),
-        postgresql_where=text("substatus = 'changed after upload'"),
     ),
     Index("ix_uploads_path", "watch", "rel_path", "id"),
     # The host last, and in no other index but that of what is in hand: it would be taken for the
@@ -213,14 +211,12 @@ UPLOADS: Final = Table(
         "ix_uploads_dataset",
         "dataset_name",
         sqlite_where=IS_OPEN,
-        postgresql_where=IS_OPEN,
     ),
     Index(
         "ix_uploads_pending",
         "cuts",
         "id",
         sqlite_where=text("substatus = 'pending'"),
-        postgresql_where=text("substatus = 'pending'"),
     ),
     Index(
         "ix_uploads_pending_night",
@@ -228,27 +224,23 @@ UPLOADS: Final = Table(
         "cuts",
         "id",
         sqlite_where=text("substatus = 'pending'"),
-        postgresql_where=text("substatus = 'pending'"),
     ),
     Index(
         "ix_uploads_pending_first",
         "id",
         sqlite_where=text("substatus = 'pending' AND priority > 0"),
-        postgresql_where=text("substatus = 'pending' AND priority > 0"),
     ),
     Index(
         "ix_uploads_due",
         "next_attempt_at",
         "id",
         sqlite_where=text("next_attempt_at IS NOT NULL"),
-        postgresql_where=text("next_attempt_at IS NOT NULL"),
     ),
     Index(
         "ix_uploads_in_hand",
         "host",
         "id",
         sqlite_where=IS_IN_HAND,
-        postgresql_where=IS_IN_HAND,
     ),
     Index("ix_uploads_updated", "updated_at", "id"),
     Index("ix_uploads_night", "night", "id"),
@@ -257,17 +249,26 @@ UPLOADS: Final = Table(
         "updated_at",
         "id",
         sqlite_where=IS_ERROR,
-        postgresql_where=IS_ERROR,
     ),
     Index(
         "ix_uploads_todo",
         "id",
         sqlite_where=IS_TODO,
-        postgresql_where=IS_TODO,
     ),
     Index("ix_uploads_name", "name", "id"),
 )
 """One version of one file, and all that is known of its way to the server."""
+
+
+def tell_postgresql() -> None:
+    """Have the partial indexes be partial on PostgreSQL, too, for whoever makes or compares tables.
+
+    Named above, that would load its dialect, a fifth of the time that `oort status` takes.
+    """
+    for index in UPLOADS.indexes:
+        where = index.dialect_options["sqlite"]["where"]
+        index.dialect_options["postgresql"]["where"] = where
+
 
 TRANSITIONS: Final = Table(
     "transitions",

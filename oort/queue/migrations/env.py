@@ -2,8 +2,10 @@
 
 from alembic import context
 
-from oort.queue.models import METADATA
+from oort.queue.models import METADATA, tell_postgresql
 
+if context.config.attributes["connection"].dialect.name == "postgresql":
+    tell_postgresql()
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=METADATA,

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SLOW = (
     "alembic",
@@ -59,3 +64,29 @@ def test_reading_settings_loads_no_editor() -> None:
     )
 
     assert not set(answer.stdout.split()) & set(SLOW)
+
+
+def test_asking_how_it_is_loads_no_more_than_it_needs(tmp_path: Path) -> None:
+    """What `oort status` needs is SQLAlchemy with one dialect, and rich: a third of it is enough."""
+    home = {"OORT_HOME": str(tmp_path), "HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    queue = "from oort.queue.database import Database\nfrom oort.queue.opening import OpenQueue\n"
+    queue += "from oort.clock import SystemClock\nfrom oort.locations import locate\n"
+    queue += "at = Database.at(f'sqlite:///{locate().state_folder}/oort.db')\n"
+    queue += "OpenQueue(at, host='', clock=SystemClock()).close()"
+    subprocess.run([sys.executable, "-c", queue], env=home, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", ASK.format(arguments=["status", "--json"])],
+        env=home,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+
+    _code, modules = json.loads(answer.stdout.splitlines()[-1])
+
+    assert "sqlalchemy" in modules, answer.stdout
+    unneeded = {*SLOW, "sqlalchemy.dialects.postgresql", "sqlalchemy.orm"} - {
+        "sqlalchemy",
+        "platformdirs",
+    }
+    assert not unneeded & set(modules)
