@@ -15,6 +15,9 @@ def start(ctx: click.Context) -> None:
     It watches the folders that `oort watch` added, and takes changes of config.toml and of the
     stored key by itself. A second daemon on the same queue refuses to start.
     """
+    from oort.log import load_structlog
+
+    load_structlog()
     from oort.daemon.app import Daemon
 
     ctx.exit(Daemon(options.here().locations).run())

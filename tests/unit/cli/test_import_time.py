@@ -66,6 +66,25 @@ def test_reading_settings_loads_no_editor() -> None:
     assert not set(answer.stdout.split()) & set(SLOW)
 
 
+def test_a_daemon_loads_no_more_than_it_needs() -> None:
+    """It runs for months: what it does not need would lie in memory as long."""
+    script = """
+import sys
+from oort.log import load_structlog
+load_structlog()
+import oort.daemon.app
+loaded = set(sys.modules)
+import rich.console
+print(*loaded)
+"""
+    answer = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=True, text=True
+    )
+
+    unneeded = {"alembic", "click", "jinja2", "pathspec", "prometheus_client", "rich", "starlette"}
+    assert not (unneeded | {"sqlalchemy.dialects.postgresql"}) & set(answer.stdout.split())
+
+
 def test_asking_how_it_is_loads_no_more_than_it_needs(tmp_path: Path) -> None:
     """What `oort status` needs is SQLAlchemy with one dialect, and rich: a third of it is enough."""
     home = {"OORT_HOME": str(tmp_path), "HOME": str(tmp_path), "PATH": os.environ["PATH"]}
