@@ -23,7 +23,7 @@ from urllib3.exceptions import HTTPError, ProxyError
 
 from arcsecond.http_head import Headers, Plain, read_plain
 from arcsecond.pace import Paced
-from arcsecond.wire import has_news
+from arcsecond.wire import has_news, wait_in_slices
 
 if TYPE_CHECKING:
     import socket
@@ -121,7 +121,7 @@ class _Connection(HTTPConnection):
             super().connect()
         finally:
             self.wire.bytes_out = 0  # what was said to a proxy to get here is not the request
-        self.sock.settimeout(self.wire.slice_s)
+        wait_in_slices(self.sock, self.wire.slice_s)
         self.wire.note(self.sock)
 
     def send(self, data: Any) -> None:
@@ -180,7 +180,7 @@ class _Connection(HTTPConnection):
         def pieces() -> Iterator[bytes]:
             yield from response.stream(_PIECE, decode_content=True)
             self.stays_open = original.isclosed() and not original.will_close
-            self.sock.settimeout(self.wire.slice_s)
+            wait_in_slices(self.sock, self.wire.slice_s)
 
         return Incoming(original.status, Headers(original.getheaders()), pieces())
 

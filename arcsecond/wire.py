@@ -187,10 +187,10 @@ class Wire:
         while True:
             try:
                 data: bytes = self._socket_in_use.recv(_FIRST_BYTES)
-            except TimeoutError:
+            except (TimeoutError, BlockingIOError):
                 self.stop_if_cancelled()
                 if time.monotonic() - began_at >= self.read_s:
-                    raise
+                    raise TimeoutError("nothing has come") from None
             else:
                 return data
 
@@ -206,14 +206,14 @@ class Wire:
         while view:
             try:
                 count = sock.send(view[:piece])
-            except TimeoutError:
+            except (TimeoutError, BlockingIOError):
                 self.stop_if_cancelled()
                 # A large buffer has room again only when a third of it is empty: look inside.
                 waiting, before = unacknowledged_bytes(sock), waiting
                 if waiting != before:
                     moved_at = time.monotonic()
                 elif time.monotonic() - moved_at >= self.read_s:
-                    raise
+                    raise TimeoutError("no byte was taken") from None
                 continue
             view = view[count:]
             moved_at = time.monotonic()
@@ -246,6 +246,21 @@ class Wire:
         if self._socket is not None:
             with contextlib.suppress(OSError):  # it is gone already: sending will tell
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, value)
+
+
+def wait_in_slices(sock: Any, slice_s: float) -> None:
+    """Have a call that waits on the socket give up after `slice_s`, so that a cut is noticed.
+
+    By the kernel's own time-outs where they work: Python's would poll before each call. Then a call
+    that gave up raises BlockingIOError, with Python's time-out a TimeoutError.
+    """
+    if os.name == "nt" or not isinstance(sock, socket.socket) or isinstance(sock, ssl.SSLSocket):
+        sock.settimeout(slice_s)
+        return
+    timeval = struct.pack("ll", int(slice_s), int(slice_s % 1 * 1_000_000))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
+    sock.settimeout(None)
 
 
 def has_news(sock: Any) -> bool:
