@@ -161,6 +161,8 @@ class Wire:
             return
         self._linger(_RESET_ON_CLOSE)
         self._sending_body = True
+        # TLS that fails does not tell how much of a block had left: the head alone is sent or not.
+        is_plain = is_plain_socket(self._socket_in_use)
         iterator = iter(blocks)
         while True:
             self.stop_if_cancelled()
@@ -170,6 +172,9 @@ class Wire:
                 raise OutsideError(error) from error
             if block is None:
                 break
+            if head and not is_plain:
+                self.push(self._socket_in_use, head, head=len(head))
+                head = b""
             # The head goes out with the first block: one call, and one packet where it fits.
             self.push(self._socket_in_use, head + block if head else block, head=len(head))
             head = b""
@@ -248,13 +253,18 @@ class Wire:
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, value)
 
 
+def is_plain_socket(sock: Any) -> bool:
+    """Tell whether what is sent goes to the kernel as it is, without TLS."""
+    return isinstance(sock, socket.socket) and not isinstance(sock, ssl.SSLSocket)
+
+
 def wait_in_slices(sock: Any, slice_s: float) -> None:
     """Have a call that waits on the socket give up after `slice_s`, so that a cut is noticed.
 
     By the kernel's own time-outs where they work: Python's would poll before each call. Then a call
     that gave up raises BlockingIOError, with Python's time-out a TimeoutError.
     """
-    if os.name == "nt" or not isinstance(sock, socket.socket) or isinstance(sock, ssl.SSLSocket):
+    if os.name == "nt" or not is_plain_socket(sock):
         sock.settimeout(slice_s)
         return
     timeval = struct.pack("ll", int(slice_s), int(slice_s % 1 * 1_000_000))
