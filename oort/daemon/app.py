@@ -70,7 +70,7 @@ BEAT_S: Final = 1.0
 """Between two looks at the clock, the files of settings and keys, the locks and the disk."""
 VITALS_S: Final = 2.0
 """Between two looks whether every thread lives."""
-TICK_S: Final = 60.0
+TICK_S: Final = 30.0
 """Between two dispatches that nobody asked for: a safety net."""
 TICK_OF_SHARED_S: Final = 5.0
 """The same where other hosts add rows to the queue, or free them, and tell nobody."""

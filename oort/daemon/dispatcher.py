@@ -98,7 +98,8 @@ class Dispatcher:
         while not self._ending.is_set():
             self.came_round_at = self._clock.monotonic()
             woken = self._wake.wait(LOOK_EVERY_S)
-            self._wake.clear()
+            if woken:  # who wakes us after the time was over is heard in the next round
+                self._wake.clear()
             try:
                 asked = self._take_requests()
                 if woken or asked or self._is_due():

@@ -158,6 +158,35 @@ def test_what_waits_is_handed_out(opened: OpenQueue, folder: Path) -> None:
         world.has("a.fits", "b.fits", "c.fits")
 
 
+class WokenLate(threading.Event):
+    """Somebody wakes in the very moment in which the time is over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_late = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        woken = super().wait(timeout)
+        if not woken and not self.is_late.is_set():
+            self.is_late.set()
+            self.set()
+        return woken
+
+
+def test_a_wake_that_comes_when_the_time_is_over_is_heard(opened: OpenQueue, folder: Path) -> None:
+    folder.mkdir()
+    world = World(opened, folder, room=100)
+    world.dispatcher._wake = wake = WokenLate()
+    world.dispatcher._due_mono = None  # nothing else has it look
+    waiting(opened, "a.fits")
+
+    world.dispatcher.start()
+
+    assert wake.is_late.wait(20)
+    world.has("a.fits")
+    world.dispatcher.stop()
+
+
 def test_no_more_is_claimed_than_there_are_hands(opened: OpenQueue, folder: Path) -> None:
     waiting(opened, *(f"{number}.fits" for number in range(5)))
     with dispatching(opened, folder, room=2) as world:
