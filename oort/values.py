@@ -102,6 +102,8 @@ class Upload:
     header: Mapping[str, str] = field(default_factory=dict)
     remote_id: str | None = None
     tags_pending: bool = False
+    has_namesake: bool = True
+    """Another row of the queue may have a file of the same name; False: none had when it was claimed."""
 
     @property
     def name(self) -> bytes:

@@ -167,7 +167,7 @@ class Daemon:
             self._warnings.say("queue", inspection.warning)
             log.warning("queue.damaged", text=inspection.warning)
         if inspection.knows_less:
-            self._store.change(care.doubt_everything)
+            self._store.doubt_everything()
             if self._database.file is not None:
                 care.acquit(self._database.file)
         doubts = self._store.recover(wait_s=self._settings_at_start.retry_base_s)

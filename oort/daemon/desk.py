@@ -229,6 +229,8 @@ class AroundUpload:
 
     def reservation(self, dataset_uuid: str, sha256: Callable[[], Sha256]) -> NameReserved | None:
         """Tell whether another row of this queue has the file's name in that dataset."""
+        if not self._upload.has_namesake:
+            return None
         found = self._common.store.namesake(self._upload, dataset_uuid)
         if found is None:
             return None

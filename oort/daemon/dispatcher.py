@@ -69,6 +69,8 @@ class Dispatcher:
         self._due_mono: float | None = 0.0
         self.came_round_at = clock.monotonic()
         """When it last had nothing in hand, on the monotonic clock."""
+        self._more_waits = False
+        """The last claim found as much as there was room for."""
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
     def start(self) -> None:
@@ -130,17 +132,21 @@ class Dispatcher:
             return
         free, waiting, in_vain = self._sort_out()
         room = self._workers.room
-        now = self._clock.now()
-        if room and free and self._store.waits(free, now):
-            self._claim(free, room, now)
-        self._note_due(free + in_vain, waiting)
+        is_full = self._claim(free, room) == room
+        # With all hands full, what is due waits for a free worker, who wakes us.
+        self._note_due_row(in_vain if is_full else free + in_vain)
+        self._note_trial(waiting)
 
-    def _claim(self, free: Sequence[str], room: int, now: datetime) -> None:
-        """Claim for the free workers: tonight's files first, which is another night elsewhere.
+    def _claim(self, free: Sequence[str], room: int) -> int:
+        """Claim for the free workers, tonight's files first; return how many rows there were.
 
         Where the telescopes of the watches have different nights each of these gets its share,
         and then what the others leave.
         """
+        now = self._clock.now()
+        # While more waits than there is room for, there is no need to ask whether anything does.
+        if not (room and free and (self._more_waits or self._store.waits(free, now))):
+            return 0
         by_night: dict[str, list[str]] = {}
         for watch in free:
             by_night.setdefault(self._tonight(watch, now), []).append(watch)
@@ -148,12 +154,17 @@ class Dispatcher:
         for shares in (len(by_night), 1):
             for n, (tonight, watches) in enumerate(by_night.items()):
                 limit = -(-left // max(shares - n, 1))
-                if limit > 0 and self._store.waits(watches, now):
-                    taken = self._store.claim(watches, limit=limit, tonight=tonight)
-                    self._workers.hand_out(taken)
-                    left -= len(taken)
+                if limit > 0 and (len(by_night) == 1 or self._store.waits(watches, now)):
+                    left -= self._take(watches, limit, tonight)
             if len(by_night) == 1:
-                return
+                break
+        self._more_waits = left == 0
+        return room - left
+
+    def _take(self, watches: Sequence[str], limit: int, tonight: str) -> int:
+        taken = self._store.claim(watches, limit=limit, tonight=tonight)
+        self._workers.hand_out(taken)
+        return len(taken)
 
     def _tonight(self, watch: str, now: datetime) -> str:
         return night_of(now, self._longitude_of(watch)).isoformat()
@@ -189,15 +200,21 @@ class Dispatcher:
             self._workers.hand_out(taken)
         return bool(taken)
 
-    def _note_due(self, free: Sequence[str], waiting: Sequence[tuple[str, str]]) -> None:
-        """Remember when the next waiting row, link or watch has waited its time."""
-        waits = []
-        due_at = self._store.next_due_at(free)
-        due_s = (due_at - self._clock.now()).total_seconds() if due_at is not None else 0.0
-        if due_s > 0:  # what is due already waits for a free worker, who wakes us
-            waits.append(due_s)
+    def _note_due_row(self, free: Sequence[str]) -> None:
+        """Remember when the next row has waited its time."""
+        due_at = self._store.next_due_at(free) if free else None
+        if due_at is not None:
+            due_s = (due_at - self._clock.now()).total_seconds()
+            if due_s > 0:  # what is due already waits for a free worker, who wakes us
+                self._note_due(due_s)
+
+    def _note_trial(self, waiting: Sequence[tuple[str, str]]) -> None:
+        """Remember when the next link or watch has waited its time."""
         trial_s = self._gate.next_try_in_s(waiting)
         if trial_s is not None:
-            waits.append(trial_s)
-        if waits:
-            self._due_mono = self._clock.monotonic() + max(LOOK_EVERY_S, min(waits))
+            self._note_due(trial_s)
+
+    def _note_due(self, in_s: float) -> None:
+        """Look again so much later, unless that is to be done earlier."""
+        at_mono = self._clock.monotonic() + max(LOOK_EVERY_S, in_s)
+        self._due_mono = at_mono if self._due_mono is None else min(self._due_mono, at_mono)

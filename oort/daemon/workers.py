@@ -182,10 +182,13 @@ class Workers:
 
     @property
     def room(self) -> int:
-        """How many uploads may be claimed now: one a free thread, and as many again for quick files."""
+        """How many uploads may be claimed now: one a free thread, and more for quick files."""
         with self._lock:
-            ahead = self._wanted if self._last_took_s < QUICK_S else 0
-            return max(0, self._wanted + ahead - self._moving() - self._waiting)
+            return max(0, self._wanted + self._ahead() - self._moving() - self._waiting)
+
+    def _ahead(self) -> int:
+        """How many uploads lie ready beyond those in hand, so that no thread waits for a claim."""
+        return self._wanted if self._last_took_s < QUICK_S else 0
 
     @property
     def busy(self) -> int:
@@ -195,6 +198,11 @@ class Workers:
 
     def _moving(self) -> int:
         return sum(not one.is_stuck for one in self._progress.values())
+
+    def _runs_low(self) -> bool:
+        """Tell whether it is time for another claim: half of what lay ready is in hand."""
+        with self._lock:
+            return self._waiting * 2 <= self._ahead()
 
     def hand_out(self, uploads: list[Upload]) -> None:
         """Give claimed uploads to the threads."""
@@ -218,7 +226,8 @@ class Workers:
                 epoch = self.key_epoch
                 self._close(remotes)
             was_stuck = self._carry_safely(upload, remotes)
-            self._on_free()
+            if self._runs_low():
+                self._on_free()
             if was_stuck:
                 break
         self._close(remotes)
@@ -319,7 +328,10 @@ class Workers:
         )
         if isinstance(outcome, WatchRefused):
             self._store.datasets.forget_rule(upload.watch)
-        future = self._store.finish(upload, progress.state, decision, ended)
+        # With others in hand its commit is shared; nobody waits for this one alone.
+        future = self._store.finish(
+            upload, progress.state, decision, ended, urgent=len(self._progress) == 1
+        )
         future.add_done_callback(
             lambda done: self._recorded(upload, progress, decision, ended.outcome, done)
         )

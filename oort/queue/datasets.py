@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from oort.clock import Clock
     from oort.queue.writer import Writer
 
+REMEMBERED: Final = 1000
+"""So many datasets are kept in memory."""
 
 _NOT_SENT_ELSEWHERE: Final = or_(
     UPLOADS.c.dataset_uuid.is_(None), UPLOADS.c.may_be_stored.is_(False)
@@ -55,9 +58,29 @@ class Datasets:
         self._readers = readers
         self._host = host
         self._clock = clock
+        self._lock = threading.Lock()
+        self._found: dict[DatasetKey, KnownDataset] = {}
 
     def known(self, key: DatasetKey) -> KnownDataset | None:
-        """Return what the name stood for, while that works."""
+        """Return what the name stood for, while that works.
+
+        It is asked for each file: what was found is kept in memory, until this process learns
+        better. What another host learns shows when the server refuses what is kept here.
+        """
+        with self._lock:
+            found = self._found.get(key)
+            if found is None:
+                found = self._read(key)
+                if found is not None:
+                    self._remember(key, found)
+            return found
+
+    def read_again(self) -> None:
+        """Keep nothing in memory: the queue was changed as a whole."""
+        with self._lock:
+            self._found.clear()
+
+    def _read(self, key: DatasetKey) -> KnownDataset | None:
         with self._readers.connect() as connection:
             row = connection.execute(
                 select(DATASETS.c.uuid, DATASETS.c.telescope, DATASETS.c.fresh).where(
@@ -65,6 +88,11 @@ class Datasets:
                 )
             ).first()
         return KnownDataset(row[0], row[1], row[2]) if row else None
+
+    def _remember(self, key: DatasetKey, known: KnownDataset) -> None:
+        if len(self._found) >= REMEMBERED:
+            self._found.clear()  # a dataset a folder and night, for years
+        self._found[key] = known
 
     def keep(self, key: DatasetKey, known: KnownDataset, watches: Sequence[str]) -> None:
         """Remember a dataset, and let the waiting rows of `watches` that need it know it too.
@@ -98,6 +126,8 @@ class Datasets:
             )
 
         self._writer.run(change)
+        with self._lock:
+            self._remember(key, known)
 
     def forget(self, key: DatasetKey, watches: Sequence[str]) -> None:
         """Forget what the name stood for: the server does not know it any more."""
@@ -115,6 +145,8 @@ class Datasets:
             )
 
         self._writer.run(change)
+        with self._lock:
+            self._found.pop(key, None)
 
     def _waiting_for(self, key: DatasetKey, watches: Sequence[str]) -> list[Any]:
         return [

@@ -1,6 +1,6 @@
 """The one place where a row comes into a state: the table of `oort.policy.state` is kept here.
 
-`insert`, `move`, `move_all` and `take` are all the ways there are (`amend` changes what is known of a row that
+`insert`, `move`, `move_each`, `move_all` and `take` are all the ways there are (`amend` changes what is known of a row that
 stays where it is). Each writes the history in the same
 transaction, refuses a step that the table does not have, and refuses a row that is no longer where
 the caller saw it, so that two hands can never both believe that they moved it.
@@ -8,6 +8,7 @@ the caller saw it, so that two hands can never both believe that they moved it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -55,6 +56,19 @@ _FINAL: Final = frozenset(
 )
 
 
+_CLAIMED: Final = (
+    *(UPLOADS.c.id, UPLOADS.c.status, UPLOADS.c.substatus, UPLOADS.c.claim, UPLOADS.c.attempts),
+    *(UPLOADS.c.watch, UPLOADS.c.rel_path, UPLOADS.c.size, UPLOADS.c.mtime_ns, UPLOADS.c.inode),
+    *(UPLOADS.c.ask_first, UPLOADS.c.may_be_stored),
+    *(UPLOADS.c.body_complete, UPLOADS.c.asked_complete),
+    *(UPLOADS.c.dataset_name, UPLOADS.c.dataset_uuid),
+    *(UPLOADS.c.sha256, UPLOADS.c.remote_id, UPLOADS.c.tags_pending, UPLOADS.c.forced),
+    *(UPLOADS.c.header, UPLOADS.c.night, UPLOADS.c.created_at),
+    *(UPLOADS.c.priority, UPLOADS.c.cuts),
+)
+"""What a claim brings back of a row: for its attempt, and for the order."""
+
+
 class StaleRowError(QueueError):
     """The row is not where the caller saw it: somebody else moved it in between."""
 
@@ -96,24 +110,51 @@ def move(connection: Connection, step: Move, now: datetime) -> None:
     A step to the same state changes the values alone and records nothing. Raises `StaleRowError`
     where the row is no longer in `step.before` or was claimed by another hand.
     """
-    if step.after != step.before and not may_move(step.before, step.after):
-        raise AssertionError(f"{step.before} -> {step.after} is not in TRANSITIONS")
-    values = _in_state(step.after, now) | dict(step.values)
-    statement = _update_of(tuple(sorted(values)), fenced=step.claim is not None)
-    changed = connection.execute(
-        statement,
-        {f"new_{name}": value for name, value in values.items()}
-        | {
-            "row_id": step.id,
-            "from_status": step.before.status.value,
-            "from_substatus": step.before.substatus.value,
-            "by_claim": step.claim,
-        },
-    )
-    if changed.rowcount != 1:
-        raise StaleRowError(f"upload {step.id} is no longer {step.before.substatus.value}")
-    if step.after != step.before:
-        _record(connection, [(step.id, step.after, step.cause)], now)
+    move_each(connection, (step,), now)
+
+
+def move_each(connection: Connection, steps: Sequence[Move], now: datetime) -> None:
+    """Take many rows, each from state to state; several steps of one row in their order.
+
+    Raises `StaleRowError` as `move` does, where that is so of any of them: what was done for the
+    others is then for the transaction to take back.
+    """
+    wave: dict[int, Move] = {}
+    for step in steps:
+        if step.after != step.before and not may_move(step.before, step.after):
+            raise AssertionError(f"{step.before} -> {step.after} is not in TRANSITIONS")
+        if step.id in wave:
+            _move_wave(connection, list(wave.values()), now)
+            wave.clear()
+        wave[step.id] = step
+    _move_wave(connection, list(wave.values()), now)
+
+
+def _move_wave(connection: Connection, steps: Sequence[Move], now: datetime) -> None:
+    """Take rows, each of them once, by one statement for all that set the same columns."""
+    alike: defaultdict[Update, list[tuple[Move, dict[str, Any]]]] = defaultdict(list)
+    for step in steps:
+        values = _in_state(step.after, now) | dict(step.values)
+        statement = _update_of(tuple(sorted(values)), fenced=step.claim is not None)
+        alike[statement].append((step, _bound(step, values)))
+    for statement, group in alike.items():
+        changed = connection.execute(statement, [bound for _, bound in group])
+        if changed.rowcount != len(group):
+            first = group[0][0]
+            which = f"upload {first.id}" if len(group) == 1 else f"one of {len(group)} uploads"
+            raise StaleRowError(f"{which} is no longer {first.before.substatus.value}")
+    moved = [(step.id, step.after, step.cause) for step in steps if step.after != step.before]
+    _record(connection, moved, now)
+
+
+def _bound(step: Move, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of `_update_of` for one step."""
+    bound = {f"new_{name}": value for name, value in values.items()}
+    bound["row_id"] = step.id
+    bound["from_status"] = step.before.status.value
+    bound["from_substatus"] = step.before.substatus.value
+    bound["by_claim"] = step.claim
+    return bound
 
 
 def move_all(
@@ -218,7 +259,7 @@ def _take() -> ReturningUpdate[Any]:
             updated_at=bindparam("at", type_=UPLOADS.c.updated_at.type),
             next_attempt_at=None,
         )
-        .returning(*UPLOADS.c)
+        .returning(*_CLAIMED)
     )
 
 

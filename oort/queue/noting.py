@@ -55,6 +55,8 @@ class Noting:
         self.watch = watch
         self.root = root
         self.now = now
+        self._steps: list[Move] = []
+        """What is left to be moved of the rows that were judged."""
 
     def take_all(self, sightings: Sequence[Sighting]) -> None:
         """Judge each sighting against the newest row of its path, in order."""
@@ -71,6 +73,7 @@ class Noting:
                 births.clear()
                 unborn.clear()
             if path in moved:
+                self._move_rows()
                 known |= known_rows(self.connection, self.host, self.watch, [path])
             row = known.get(path)
             verdict = judge(row, sighting)
@@ -81,6 +84,12 @@ class Noting:
                 self._carry_out(row, sighting, verdict.action, verdict.state)
                 moved.add(path)
         self._give_birth(births)
+        self._move_rows()
+
+    def _move_rows(self) -> None:
+        """Take the rows that wait for it to where they belong."""
+        moves.move_each(self.connection, self._steps, self.now)
+        self._steps.clear()
 
     def _give_birth(self, births: Mapping[tuple[State, str], list[Sighting]]) -> None:
         for (after, cause), group in births.items():
@@ -89,9 +98,8 @@ class Noting:
             ids = moves.insert(self.connection, born_as, cause, self.now, rows)
             if after != born_as:
                 values = {"error": cause} if after in _WITH_REASON else {}
-                for row_id in ids:
-                    step = Move(row_id, born_as, after, cause, values)
-                    moves.move(self.connection, step, self.now)
+                steps = [Move(row_id, born_as, after, cause, values) for row_id in ids]
+                moves.move_each(self.connection, steps, self.now)
 
     def _born(self, sighting: Sighting) -> dict[str, Any]:
         return born(self.host, self.watch, self.root, sighting.version) | {
@@ -133,10 +141,9 @@ class Noting:
             moves.amend(self.connection, row.id, cause, self.now, values)
             return
         if before != after and not state.may_move(before, after):
-            step = Move(row.id, before, state.SETTLING, cause, values)
-            moves.move(self.connection, step, self.now)
+            self._steps.append(Move(row.id, before, state.SETTLING, cause, values))
             before, values = state.SETTLING, {}
-        moves.move(self.connection, Move(row.id, before, after, cause, values), self.now)
+        self._steps.append(Move(row.id, before, after, cause, values))
 
     def _revised(self, row: KnownRow, sighting: Sighting) -> dict[str, Any]:
         """Return what a row forgets, and keeps, when it gets another version of its file."""

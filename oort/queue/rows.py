@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import bindparam, select
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from oort.policy.nesting import Kin
 
+T = TypeVar("T")
 
 _KNOWN: Final = (
     select(
@@ -55,7 +56,7 @@ def known_rows(
     connection: Connection, host: str, watch: str, rel_paths: Sequence[RelPath]
 ) -> dict[RelPath, KnownRow]:
     """Return the newest row of each path that has one."""
-    asked = {"at_host": host, "of_watch": watch, "paths": _of_few_lengths(rel_paths)}
+    asked = {"at_host": host, "of_watch": watch, "paths": of_few_lengths(rel_paths)}
     rows = connection.execute(_KNOWN, asked)
     known: dict[RelPath, KnownRow] = {}
     for row in rows:
@@ -76,17 +77,17 @@ def known_rows(
     return known
 
 
-def _of_few_lengths(rel_paths: Sequence[RelPath]) -> list[RelPath]:
-    """Repeat the last path up to a power of two.
+def of_few_lengths(values: Sequence[T]) -> list[T]:
+    """Repeat the last value up to a power of two.
 
     Each length is a statement of its own, which the driver keeps prepared (128 for a connection,
     docs.python.org/3/library/sqlite3.html on `cached_statements`): with every length that there
     is, these took 40 MB of a daemon after ten thousand files.
     """
-    paths = list(rel_paths)
-    if paths:
-        paths += paths[-1:] * ((1 << (len(paths) - 1).bit_length()) - len(paths))
-    return paths
+    found = list(values)
+    if found:
+        found += found[-1:] * ((1 << (len(found) - 1).bit_length()) - len(found))
+    return found
 
 
 def kin_rows(
@@ -107,8 +108,8 @@ def kin_rows(
     return found
 
 
-def upload_of(row: RowMapping) -> Upload:
-    """Return a row as a worker gets it."""
+def upload_of(row: RowMapping, *, has_namesake: bool = True) -> Upload:
+    """Return a row as a worker gets it; `has_namesake` is what is said where nobody looked."""
     now_in = state_of(row)
     return Upload(
         id=row["id"],
@@ -133,6 +134,7 @@ def upload_of(row: RowMapping) -> Upload:
         header=row["header"],
         remote_id=row["remote_id"],
         tags_pending=row["tags_pending"],
+        has_namesake=has_namesake,
     )
 
 

@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BigInteger, and_, bindparam, or_, select, type_coerce, update
+from sqlalchemy import BigInteger, and_, bindparam, exists, or_, select, type_coerce, update
 from sqlalchemy import insert as sql_insert
 
 from oort.policy import state
 from oort.policy.sighting import is_open
 from oort.policy.state import IN_HAND, SAFE, State, Status, Substatus
 from oort.policy.version import FileVersion, RelPath
-from oort.queue import moves, orders, tallying
+from oort.queue import care, moves, orders, tallying
 from oort.queue.datasets import Datasets
 from oort.queue.memory import Memory
 from oort.queue.models import ATTEMPTS, IS_IN_HAND, IS_TODO, UPLOADS
 from oort.queue.moves import Move, state_of
 from oort.queue.noting import Noting
-from oort.queue.rows import absolute_text, born, kin_rows, known_rows, upload_of
+from oort.queue.rows import absolute_text, born, kin_rows, known_rows, of_few_lengths, upload_of
 from oort.values import printable
 
 if TYPE_CHECKING:
@@ -50,9 +50,35 @@ _OPEN_WORDS: Final = [
 
 
 _BEFORE_END: Final = select(
-    UPLOADS.c.attempts, UPLOADS.c.cuts, UPLOADS.c.changed_in_hand, UPLOADS.c.sha256
-).where(UPLOADS.c.id == bindparam("row_id"))
+    UPLOADS.c.id,
+    UPLOADS.c.attempts,
+    UPLOADS.c.cuts,
+    UPLOADS.c.changed_in_hand,
+    UPLOADS.c.sha256,
+).where(UPLOADS.c.id.in_(bindparam("row_ids", expanding=True)))
 _ATTEMPT: Final = sql_insert(ATTEMPTS)
+
+# The conditions for rows of ours, which are found by another index than the watch's.
+_MINE: Final = and_(
+    UPLOADS.c.host == bindparam("at_host"),
+    moves.unindexed(UPLOADS.c.watch).in_(bindparam("in_watches", expanding=True)),
+)
+_PENDING: Final = (
+    select(UPLOADS.c.id).where(_MINE, UPLOADS.c.substatus == Substatus.PENDING.value).limit(1)
+)
+_WAITING: Final = and_(_MINE, UPLOADS.c.next_attempt_at.is_not(None))
+_DUE: Final = (
+    select(UPLOADS.c.id).where(_WAITING, UPLOADS.c.next_attempt_at <= bindparam("due_at")).limit(1)
+)
+_NEXT_DUE: Final = (
+    select(UPLOADS.c.next_attempt_at).where(_WAITING).order_by(UPLOADS.c.next_attempt_at).limit(1)
+)
+
+_OTHER: Final = UPLOADS.alias("other")
+_WITH_NAMESAKE: Final = select(UPLOADS.c.id).where(
+    UPLOADS.c.id.in_(bindparam("row_ids", expanding=True)),
+    exists().where(_OTHER.c.name == UPLOADS.c.name, _OTHER.c.id != UPLOADS.c.id),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +94,17 @@ class Ended:
     sha256: str | None = None
     unproven: bool = False
     tags_pending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The end of one attempt, on its way into the queue."""
+
+    upload_id: int
+    claim: int
+    before: State
+    decision: Decision
+    ended: Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,79 +209,63 @@ class Queue:
                 limit=limit,
                 now=self._clock.now(),
             )
-            return [upload_of(row) for row in rows]
+            if not rows:
+                return []
+            ids = of_few_lengths([row["id"] for row in rows])
+            shared = set(connection.execute(_WITH_NAMESAKE, {"row_ids": ids}).scalars())
+            return [upload_of(row, has_namesake=row["id"] in shared) for row in rows]
 
         return self._writer.run(change)
 
     def waits(self, watches: Sequence[str], now: datetime) -> bool:
         """Tell cheaply whether `claim` would find something."""
-        pending = UPLOADS.c.substatus == Substatus.PENDING.value
-        due = and_(UPLOADS.c.next_attempt_at.is_not(None), UPLOADS.c.next_attempt_at <= now)
+        here = {"at_host": self._host, "in_watches": list(watches), "due_at": now}
         with self._readers.connect() as connection:
-            return any(
-                connection.execute(
-                    select(UPLOADS.c.id).where(*self._mine(watches), one).limit(1)
-                ).first()
-                for one in (pending, due)
-            )
+            return any(connection.execute(one, here).first() for one in (_PENDING, _DUE))
 
     def next_due_at(self, watches: Sequence[str]) -> datetime | None:
         """Return when the next waiting row of `watches` has waited its time; None where none waits."""
+        here = {"at_host": self._host, "in_watches": list(watches)}
         with self._readers.connect() as connection:
-            return connection.execute(
-                select(UPLOADS.c.next_attempt_at)
-                .where(*self._mine(watches), UPLOADS.c.next_attempt_at.is_not(None))
-                .order_by(UPLOADS.c.next_attempt_at)
-                .limit(1)
-            ).scalar()
-
-    def _mine(self, watches: Sequence[str]) -> list[Any]:
-        """Return the conditions for rows of ours that are found by another index than the watch's."""
-        return [
-            UPLOADS.c.host == self._host,
-            moves.unindexed(UPLOADS.c.watch).in_(list(watches)),
-        ]
+            return connection.execute(_NEXT_DUE, here).scalar()
 
     def enter(self, upload: Upload, before: State, after: State, cause: str, **values: Any) -> None:
         """Take a claimed row one step further; `uploading` makes it possibly stored."""
         if after == state.UPLOADING:
             values["may_be_stored"] = True
         step = Move(upload.id, before, after, cause, values, claim=upload.claim)
-        self._writer.run(lambda connection: moves.move(connection, step, self._clock.now()))
+        self._writer.submit_one_of_many(self._enter_all, step).result()
+
+    def _enter_all(self, connection: Connection, steps: Sequence[Move]) -> Sequence[None]:
+        moves.move_each(connection, steps, self._clock.now())
+        return [None] * len(steps)
 
     def finish(
-        self, upload: Upload, before: State, decision: Decision, ended: Ended
+        self,
+        upload: Upload,
+        before: State,
+        decision: Decision,
+        ended: Ended,
+        *,
+        urgent: bool = True,
     ) -> Future[bool]:
         """Record an attempt and what was decided; done when durable.
 
-        The result tells whether detection saw another version meanwhile and must look again.
+        One that is not `urgent` may share a commit up to 20 ms later. The result tells whether
+        detection saw another version meanwhile and must look again.
         """
+        end = _End(upload.id, upload.claim, before, decision, ended)
+        return self._writer.submit_one_of_many(self._finish_all, end, urgent=urgent)
 
-        def change(connection: Connection) -> bool:
-            now = self._clock.now()
-            row = connection.execute(_BEFORE_END, {"row_id": upload.id}).one()
-            values = _values_of(decision, ended, row, now)
-            moves.move(
-                connection,
-                Move(upload.id, before, decision.state, decision.cause, values, claim=upload.claim),
-                now,
-            )
-            connection.execute(
-                _ATTEMPT,
-                {
-                    "upload_id": upload.id,
-                    "started_at": ended.started_at,
-                    "ended_at": now,
-                    "outcome": ended.outcome,
-                    "counted": decision.counted,
-                    "bytes_sent": ended.bytes_sent,
-                    "http_status": ended.http_status,
-                    "error": decision.error,
-                },
-            )
-            return bool(row.changed_in_hand)
-
-        return self._writer.submit(change)
+    def _finish_all(self, connection: Connection, ends: Sequence[_End]) -> list[bool]:
+        now = self._clock.now()
+        ids = of_few_lengths([end.upload_id for end in ends])
+        rows = {row.id: row for row in connection.execute(_BEFORE_END, {"row_ids": ids})}
+        moves.move_each(
+            connection, [_last_step(end, rows[end.upload_id], now) for end in ends], now
+        )
+        connection.execute(_ATTEMPT, [_attempt_of(end, now) for end in ends])
+        return [bool(rows[end.upload_id].changed_in_hand) for end in ends]
 
     def recover(self, *, wait_s: float) -> int:
         """Make every row that was in hand when the daemon died a doubt; return how many.
@@ -343,6 +364,11 @@ class Queue:
         """Run a change of `oort.queue.orders` (retry, skip, …) and wait until it is durable."""
         return self._writer.run(change)
 
+    def doubt_everything(self) -> None:
+        """After a restore: what the copy does not know to be stored is asked for."""
+        self._writer.run(care.doubt_everything)
+        self.datasets.read_again()
+
     @property
     def commits(self) -> int:
         """How many commits this process has made: what it knows of its own rows is as old."""
@@ -412,6 +438,27 @@ def _given_back(row: RowMapping, asked_at: datetime) -> Move:
         values["next_attempt_at"] = asked_at
     after = state.WAITING if sent else state.PENDING
     return Move(row["id"], now_in, after, "the daemon ended while it was in hand", values)
+
+
+def _last_step(end: _End, row: Any, now: datetime) -> Move:
+    """Return the step that an attempt ends with."""
+    decision = end.decision
+    values = _values_of(decision, end.ended, row, now)
+    return Move(end.upload_id, end.before, decision.state, decision.cause, values, claim=end.claim)
+
+
+def _attempt_of(end: _End, now: datetime) -> dict[str, Any]:
+    """Return an attempt as it is kept."""
+    return {
+        "upload_id": end.upload_id,
+        "started_at": end.ended.started_at,
+        "ended_at": now,
+        "outcome": end.ended.outcome,
+        "counted": end.decision.counted,
+        "bytes_sent": end.ended.bytes_sent,
+        "http_status": end.ended.http_status,
+        "error": end.decision.error,
+    }
 
 
 def _values_of(decision: Decision, ended: Ended, row: Any, now: datetime) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import threading
 import time
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -23,15 +24,14 @@ from oort.errors import QueueError
 from oort.queue.database import WAL_LIMIT_BYTES, is_damaged, is_full, reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection, Engine
-
-    Change = Callable[[Connection], Any]
 
 log = structlog.get_logger("oort.queue")
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 GROUP_ROWS: Final = 500
 GROUP_S: Final = 0.02
@@ -41,6 +41,17 @@ BUSY_MS: Final = 1000
 IDLE_S: Final = 60.0
 """After so long without a change there is time for the queue's log."""
 _STOP: Final = object()
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One change that was handed in; `change` is given `item` together with others of its kind."""
+
+    change: Callable[..., Any]
+    future: Future[Any]
+    urgent: bool
+    item: Any = None
+    is_one_of_many: bool = False
 
 
 class Writer:
@@ -60,6 +71,8 @@ class Writer:
             self._log = Path(f"{engine.url.database}-wal")
         self._on_fatal = on_fatal
         self._changes: queue.Queue[Any] = queue.Queue()
+        self._is_urgent = threading.Event()
+        """Set with each change that somebody waits for: it ends the wait for others."""
         self._stopping = threading.Event()
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -102,6 +115,7 @@ class Writer:
                 return
             self._closed = True
             self._changes.put(_STOP)
+            self._is_urgent.set()
         self._stopping.set()
         self._thread.join()
 
@@ -112,12 +126,33 @@ class Writer:
         A change that nobody waits for (`urgent=False`) may share a commit up to 20 ms later.
         """
         future: Future[T] = Future()
+        self._put(_Entry(change, future, urgent))
+        return future
+
+    def submit_one_of_many(
+        self,
+        change: Callable[[Connection, Sequence[Item]], Sequence[T]],
+        item: Item,
+        *,
+        urgent: bool = True,
+    ) -> Future[T]:
+        """Hand in a change that is made for many at once: one call for all that share a commit.
+
+        `change` returns a result for each item. Such changes must not depend on each other's order:
+        only one that was handed in by `submit` stays between those before and those after it.
+        """
+        future: Future[T] = Future()
+        self._put(_Entry(change, future, urgent, item, is_one_of_many=True))
+        return future
+
+    def _put(self, entry: _Entry) -> None:
         with self._closing:
             if self._closed:
-                future.set_exception(QueueError("the queue is closed"))
-                return future
-            self._changes.put((change, future, urgent))
-        return future
+                entry.future.set_exception(QueueError("the queue is closed"))
+                return
+            self._changes.put(entry)
+            if entry.urgent:
+                self._is_urgent.set()
 
     def run(self, change: Callable[[Connection], T]) -> T:
         """Hand in a change and wait until it is durable."""
@@ -134,21 +169,23 @@ class Writer:
                 break
         self._drop_connection()
 
-    def _next_group(self) -> tuple[list[Any], bool]:
+    def _next_group(self) -> tuple[list[_Entry], bool]:
         """Wait for a change, then take all that are there; linger only where nobody waits."""
         first = self._first_change()
         if first is _STOP:
             return [], True
-        group, urgent = [first], first[2]
+        if not first.urgent:
+            self._is_urgent.wait(GROUP_S)
+        self._is_urgent.clear()
+        group = [first]
         while len(group) < GROUP_ROWS:
             try:
-                entry = self._changes.get_nowait() if urgent else self._changes.get(timeout=GROUP_S)
+                entry = self._changes.get_nowait()
             except queue.Empty:
                 break
             if entry is _STOP:
                 return group, True
             group.append(entry)
-            urgent = urgent or entry[2]
         return group, False
 
     def _first_change(self) -> Any:
@@ -175,11 +212,11 @@ class Writer:
                 finally:
                     driver.execute(f"PRAGMA busy_timeout={BUSY_MS}")
 
-    def _write(self, group: list[Any]) -> None:
+    def _write(self, group: list[_Entry]) -> None:
         """Commit a group; a change that fails alone fails alone; a full disk is waited out."""
         while True:
             try:
-                results = self._transact([change for change, _, _ in group])
+                results = self._transact(group)
             except Exception as error:  # noqa: BLE001  # the one writer must outlive any change
                 self._drop_connection()
                 if is_damaged(error) and self._on_fatal is not None:
@@ -195,12 +232,12 @@ class Writer:
                     continue
                 self._write_alone(group, error)
             else:
-                for (_, future, _), result in zip(group, results, strict=True):
-                    future.set_result(result)
+                for entry, result in zip(group, results, strict=True):
+                    entry.future.set_result(result)
             self.trouble = None
             return
 
-    def _write_alone(self, group: list[Any], error: Exception) -> None:
+    def _write_alone(self, group: list[_Entry], error: Exception) -> None:
         """Give each change of a failed group a transaction of its own."""
         if len(group) == 1:
             self._refuse(group, error)
@@ -208,18 +245,18 @@ class Writer:
         for entry in group:
             self._write([entry])
 
-    def _refuse(self, group: list[Any], error: Exception) -> None:
+    def _refuse(self, group: list[_Entry], error: Exception) -> None:
         """Tell those who wait for a group that nothing comes of it."""
-        for _, future, _ in group:
+        for entry in group:
             failure = (
                 QueueError(f"the queue refused a change: {reason_of(error)}")
                 if isinstance(error, SQLAlchemyError)
                 else error
             )
             failure.__cause__ = error if failure is not error else None
-            future.set_exception(failure)
+            entry.future.set_exception(failure)
 
-    def _transact(self, changes: list[Change]) -> list[Any]:
+    def _transact(self, group: list[_Entry]) -> list[Any]:
         if self._connection is None:
             self.turns += 1
             self._connection = self._engine.connect()
@@ -228,7 +265,7 @@ class Writer:
                 driver: Any = self._connection.connection.driver_connection
                 driver.execute(f"PRAGMA busy_timeout={BUSY_MS}")
         with self._connection.begin():
-            results = [change(self._connection) for change in changes]
+            results = _make(self._connection, group)
         self.commits += 1
         return results
 
@@ -238,3 +275,25 @@ class Writer:
             self._connection.close()
             self.turns += 1
             self._connection = None
+
+
+def _make(connection: Connection, group: list[_Entry]) -> list[Any]:
+    """Make the changes of a group, those of one kind together; return what came of each."""
+    results: list[Any] = [None] * len(group)
+    kinds: dict[Callable[..., Any], list[int]] = {}
+
+    def make_kinds() -> None:
+        for change, places in kinds.items():
+            made = change(connection, [group[place].item for place in places])
+            for place, result in zip(places, made, strict=True):
+                results[place] = result
+        kinds.clear()
+
+    for place, entry in enumerate(group):
+        if entry.is_one_of_many:
+            kinds.setdefault(entry.change, []).append(place)
+        else:
+            make_kinds()
+            results[place] = entry.change(connection)
+    make_kinds()
+    return results

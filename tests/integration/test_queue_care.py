@@ -405,7 +405,7 @@ def test_after_a_restore_everything_not_known_to_be_stored_is_asked_for(opened: 
     for name, wanted in now_in.items():
         row_in(opened, name, wanted)
 
-    opened.queue.change(care.doubt_everything)
+    opened.queue.doubt_everything()
 
     asked = {row["path_text"] for row in all_rows(opened) if row["ask_first"]}
     assert asked == {"settling", "error", "waiting", "pending"}
@@ -414,7 +414,7 @@ def test_after_a_restore_everything_not_known_to_be_stored_is_asked_for(opened: 
 def test_after_a_restore_a_file_found_by_the_scan_is_a_doubt(opened: OpenQueue) -> None:
     opened.queue.memory.remember("dome", ROOT, scanned=True)
 
-    opened.queue.change(care.doubt_everything)
+    opened.queue.doubt_everything()
 
     assert not opened.queue.memory.of("dome", ROOT).scanned
 
@@ -423,7 +423,7 @@ def test_after_a_restore_no_dataset_is_known_to_be_ours_alone(opened: OpenQueue)
     key = DatasetKey("cloud", "ada", "", "dome")
     opened.queue.datasets.keep(key, KnownDataset("u-1", None, fresh=True), [])
 
-    opened.queue.change(care.doubt_everything)
+    opened.queue.doubt_everything()
 
     assert opened.queue.datasets.known(key) == KnownDataset("u-1", None, fresh=False)
 
