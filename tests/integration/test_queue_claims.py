@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import event
 
 from oort.policy import state
 from oort.policy.outcome import Broken, ServerBusy
-from oort.policy.retry import AFTER_ERROR_S
+from oort.policy.retry import AFTER_ERROR_S, Decision
 from oort.queue import orders
+from oort.queue.moves import StaleRowError
 from oort.queue.opening import OpenQueue
 from oort.queue.orders import Which
+from oort.queue.store import Ended
 from tests.support.fakes import FakeClock
 from tests.support.rows import (
     REFUSED,
@@ -29,7 +34,12 @@ from tests.support.rows import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future
     from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from oort.values import Upload
 
 BUSY = ServerBusy("503", 503, retry_after_s=60.0)
 CUT = Broken("reset", 100, body_complete=False, link_proven=False)
@@ -155,3 +165,70 @@ def test_a_row_is_recorded_as_taken_before_anybody_has_it(opened: OpenQueue) -> 
     assert row.state == upload.state == state.SYNCING
     assert (row["claim"], row["started_at"] is not None) == (upload.claim, True)
     end(opened, upload, STORED)
+
+
+# -- many at once -----------------------------------------------------------------------------------
+
+
+def _ends_at_once(opened: OpenQueue, uploads: list[Upload]) -> list[Future[bool]]:
+    """Have the attempts of these end while the writer is busy: they share a commit."""
+    entered, free = threading.Event(), threading.Event()
+
+    def keep_busy(_: Connection) -> None:
+        entered.set()
+        assert free.wait(10)
+
+    opened.writer.submit(keep_busy)
+    assert entered.wait(10)
+    done = Decision(state.DONE, "stored", counted=True)
+    ended = Ended("Stored", FakeClock().now(), 2880, 201, sha256="0" * 64)
+    futures = [opened.queue.finish(one, one.state, done, ended) for one in uploads]
+    free.set()
+    return futures
+
+
+def test_attempts_that_end_at_once_are_recorded_by_as_few_statements_as_one(
+    opened: OpenQueue,
+) -> None:
+    settle(opened, *(version(f"{number}.fits") for number in range(40)))
+    statements: list[str] = []
+
+    def count(*seen: Any) -> None:
+        statements.append(seen[2])
+
+    event.listen(opened.writer._engine, "before_cursor_execute", count)
+    before = opened.writer.commits
+
+    for future in _ends_at_once(opened, claim(opened)):
+        assert future.result(10) is False
+
+    # A claim is three, the end of an attempt four; with each transaction's BEGIN.
+    assert [one for one in statements if not one.startswith("BEGIN")][3:] == statements[-4:]
+    assert opened.writer.commits - before == 3
+    assert all(row.state == state.DONE for row in all_rows(opened))
+    assert [row.steps[-1] for row in all_rows(opened)] == [(state.DONE, "stored")] * 40
+
+
+def test_a_claim_that_was_lost_takes_no_attempt_with_it_that_ends_at_once(
+    opened: OpenQueue,
+) -> None:
+    settle(opened, *(version(f"{number}.fits") for number in range(5)))
+    uploads = claim(opened)
+    lost = replace(uploads[2], claim=uploads[2].claim - 1)
+
+    futures = _ends_at_once(opened, [*uploads[:2], lost, *uploads[3:]])
+
+    with pytest.raises(StaleRowError):
+        futures[2].result(10)
+    for number in (0, 1, 3, 4):
+        futures[number].result(10)
+    states = [row.state for row in all_rows(opened)]
+    assert states == [state.DONE, state.DONE, uploads[2].state, state.DONE, state.DONE]
+
+
+def test_a_claim_tells_which_names_no_other_row_has(opened: OpenQueue) -> None:
+    settle(opened, version("a/x.fits"), version("b/x.fits"), version("c/y.fits"))
+
+    told = {one.rel_path.decode(): one.has_namesake for one in claim(opened)}
+
+    assert told == {"a/x.fits": True, "b/x.fits": True, "c/y.fits": False}

@@ -17,7 +17,7 @@ from tests.support.rows import sqlite_at
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -166,6 +166,50 @@ def test_a_mistake_of_ours_reaches_whoever_made_it(writer: Writer) -> None:
     with pytest.raises(ValueError, match="no row is born so"):
         writer.run(mistaken)
     assert writer.run(write("a")) == "a"
+
+
+def test_changes_of_one_kind_are_made_by_one_call_and_never_past_another_change(
+    writer: Writer, file: Path
+) -> None:
+    calls: list[list[str]] = []
+
+    def write_all(connection: Connection, items: Sequence[str]) -> list[str]:
+        calls.append(list(items))
+        for word in items:
+            write(word)(connection)
+        return [word.upper() for word in items]
+
+    gate = Gate(writer)
+    one = [writer.submit_one_of_many(write_all, word) for word in ("a", "b")]
+    between = writer.submit(write("c"))
+    two = [writer.submit_one_of_many(write_all, word, urgent=False) for word in ("d", "e")]
+
+    gate.open()
+
+    assert [future.result(10) for future in (*one, *two)] == ["A", "B", "D", "E"]
+    assert between.result(10) == "c"
+    assert calls == [["a", "b"], ["d", "e"]]
+    assert words(file) == ["a", "b", "c", "d", "e"]
+
+
+def test_of_changes_of_one_kind_the_refused_one_fails_alone(writer: Writer, file: Path) -> None:
+    def write_all(connection: Connection, items: Sequence[str]) -> list[str]:
+        for word in items:
+            write(word)(connection)
+        if "bad" in items:
+            raise QueueError("no such word")
+        return list(items)
+
+    gate = Gate(writer)
+    futures = {word: writer.submit_one_of_many(write_all, word) for word in ("a", "bad", "b")}
+
+    gate.open()
+
+    with pytest.raises(QueueError, match="no such word"):
+        futures["bad"].result(10)
+    assert futures["a"].result(10) == "a"
+    assert futures["b"].result(10) == "b"
+    assert words(file) == ["a", "b"]
 
 
 # -- a full disk ------------------------------------------------------------------------------------
