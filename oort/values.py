@@ -135,3 +135,5 @@ class RemoteFile:
     """From the tag that travelled with the file, or from the server's own reckoning."""
     has_file: bool = True
     """False where the server shows a record without a file: its size, or its address, is null."""
+    tells_tags: bool = True
+    """False where the server says nothing of tags: neither that the file has any nor that it lacks them."""

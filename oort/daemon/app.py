@@ -217,6 +217,7 @@ class Daemon:
             heard_clock=self._server_time.heard,
         )
         desk = self._desk = Desk(settings, common)
+        store.datasets.key_of = desk.key_of
         self._workers = Workers(
             desk, store, self._gate, clock, self._stopping_workers, on_free=self._worker_free
         )

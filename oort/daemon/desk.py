@@ -150,6 +150,15 @@ class Desk:
         """Return what an attempt needs of the daemon."""
         return AroundUpload(self, order, progress, self._common)
 
+    def key_of(self, watch: str, name: str) -> DatasetKey | None:
+        """Return whose dataset a name of a watch stands for."""
+        found = self.watch(watch)
+        if found is None:
+            return None
+        return DatasetKey(
+            found.api, self._common.username_of(found.api) or "", found.portal or "", name
+        )
+
     def limits(self) -> Limits:
         """Return how patient to be."""
         return Limits(

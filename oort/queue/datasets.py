@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, or_, select, update
@@ -14,7 +14,7 @@ from oort.queue import moves
 from oort.queue.models import DATASETS, IS_OPEN, UPLOADS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Future
 
     from sqlalchemy import Connection, Engine
@@ -60,6 +60,10 @@ class Datasets:
         self._clock = clock
         self._lock = threading.Lock()
         self._found: dict[DatasetKey, KnownDataset] = {}
+        self._fresh: set[DatasetKey] = set()
+        """Those that this process found empty, or made."""
+        self.key_of: Callable[[str, str], DatasetKey | None] | None = None
+        """Gives whose dataset a watch and a name stand for, by this host's config.toml."""
 
     def known(self, key: DatasetKey) -> KnownDataset | None:
         """Return what the name stood for, while that works.
@@ -79,6 +83,20 @@ class Datasets:
         """Keep nothing in memory: the queue was changed as a whole."""
         with self._lock:
             self._found.clear()
+            self._fresh.clear()
+
+    def at_hand(self, watch: str, names: Iterable[str]) -> dict[str, KnownDataset]:
+        """Return what names of a watch stand for, as far as that is in memory.
+
+        A row that knows its dataset when it is claimed needs no step of its own to find it.
+        """
+        keys = {name: self.key_of(watch, name) if self.key_of else None for name in set(names)}
+        with self._lock:
+            return {
+                name: replace(known, fresh=key in self._fresh)
+                for name, key in keys.items()
+                if key is not None and (known := self._found.get(key)) is not None
+            }
 
     def _read(self, key: DatasetKey) -> KnownDataset | None:
         with self._readers.connect() as connection:
@@ -90,8 +108,9 @@ class Datasets:
         return KnownDataset(row[0], row[1], row[2]) if row else None
 
     def _remember(self, key: DatasetKey, known: KnownDataset) -> None:
-        if len(self._found) >= REMEMBERED:
-            self._found.clear()  # a dataset a folder and night, for years
+        if len(self._found) >= REMEMBERED:  # a dataset a folder and night, for years
+            self._found.clear()
+            self._fresh.clear()
         self._found[key] = known
 
     def keep(self, key: DatasetKey, known: KnownDataset, watches: Sequence[str]) -> None:
@@ -128,6 +147,10 @@ class Datasets:
         self._writer.run(change)
         with self._lock:
             self._remember(key, known)
+            if known.fresh:
+                self._fresh.add(key)
+            else:
+                self._fresh.discard(key)
 
     def forget(self, key: DatasetKey, watches: Sequence[str]) -> None:
         """Forget what the name stood for: the server does not know it any more."""
@@ -147,6 +170,7 @@ class Datasets:
         self._writer.run(change)
         with self._lock:
             self._found.pop(key, None)
+            self._fresh.discard(key)
 
     def _waiting_for(self, key: DatasetKey, watches: Sequence[str]) -> list[Any]:
         return [

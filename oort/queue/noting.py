@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from oort.policy.state import State
     from oort.policy.version import RelPath
+    from oort.queue.datasets import KnownDataset
 
 _NEW_VERSION: Final[dict[str, Any]] = {
     "attempts": 0,
@@ -48,13 +49,22 @@ class Noting:
     """One batch of sightings, written in one transaction."""
 
     def __init__(
-        self, connection: Connection, host: str, watch: str, root: bytes, now: datetime
+        self,
+        connection: Connection,
+        host: str,
+        watch: str,
+        root: bytes,
+        now: datetime,
+        *,
+        datasets: Mapping[str, KnownDataset],
     ) -> None:
         self.connection = connection
         self.host = host
         self.watch = watch
         self.root = root
         self.now = now
+        self.datasets = datasets
+        """What names of datasets stand for, as far as that is known without asking."""
         self._steps: list[Move] = []
         """What is left to be moved of the rows that were judged."""
 
@@ -102,12 +112,16 @@ class Noting:
                 moves.move_each(self.connection, steps, self.now)
 
     def _born(self, sighting: Sighting) -> dict[str, Any]:
-        return born(self.host, self.watch, self.root, sighting.version) | {
-            "header": dict(sighting.header),
-            "night": sighting.night,
-            "dataset_name": sighting.dataset_name,
-            "ask_first": sighting.ask_first,
-        }
+        return (
+            born(self.host, self.watch, self.root, sighting.version)
+            | {
+                "header": dict(sighting.header),
+                "night": sighting.night,
+                "dataset_name": sighting.dataset_name,
+                "ask_first": sighting.ask_first,
+            }
+            | self._dataset_of(sighting)
+        )
 
     def _carry_out(
         self, row: KnownRow, sighting: Sighting, action: Action, after: State | None
@@ -134,7 +148,7 @@ class Noting:
     def _move(self, row: KnownRow, sighting: Sighting, after: State, *, revise: bool) -> None:
         before, cause = row.state, sighting.cause
         values = self._revised(row, sighting) if revise else {}
-        values |= _told(row, sighting)
+        values |= self._told(row, sighting)
         if after in _WITH_REASON:
             values["error"] = cause
         if revise and before == after == state.PENDING:
@@ -178,18 +192,25 @@ class Noting:
             step = Move(row.id, row.state, state.SETTLING, words, values)
             moves.move(self.connection, step, self.now)
 
+    def _told(self, row: KnownRow, sighting: Sighting) -> dict[str, Any]:
+        """Return what a sighting tells of a file beside its version."""
+        values: dict[str, Any] = {}
+        if sighting.header or sighting.night:
+            values = {"header": dict(sighting.header), "night": sighting.night}
+        if sighting.ask_first:
+            values["ask_first"] = True
+        if sighting.dataset_name not in (None, row.dataset_name):
+            values["dataset_name"] = sighting.dataset_name
+            if not row.tried:
+                # Which dataset the other name stands for is to be found out. What may have been
+                # sent is asked for where it was sent.
+                values["dataset_uuid"] = None
+                values |= self._dataset_of(sighting)
+        return values
 
-def _told(row: KnownRow, sighting: Sighting) -> dict[str, Any]:
-    """Return what a sighting tells of a file beside its version."""
-    values: dict[str, Any] = {}
-    if sighting.header or sighting.night:
-        values = {"header": dict(sighting.header), "night": sighting.night}
-    if sighting.dataset_name not in (None, row.dataset_name):
-        values["dataset_name"] = sighting.dataset_name
-        if not row.tried:
-            # Which dataset the other name stands for is to be found out. What may have been sent is
-            # asked for where it was sent.
-            values["dataset_uuid"] = None
-    if sighting.ask_first:
-        values["ask_first"] = True
-    return values
+    def _dataset_of(self, sighting: Sighting) -> dict[str, Any]:
+        """Return which dataset a name stands for, where that is known; in a fresh one nobody's file is."""
+        known = self.datasets.get(sighting.dataset_name or "")
+        if known is None:
+            return {}
+        return {"dataset_uuid": known.uuid} | ({"ask_first": False} if known.fresh else {})

@@ -156,9 +156,12 @@ class Queue:
     def note(self, watch: str, root: bytes, sightings: Sequence[Sighting]) -> None:
         """Record what was seen below `root`; the rules are `oort.policy.sighting.judge`."""
 
+        names = {one.dataset_name for one in sightings if one.dataset_name is not None}
+        datasets = self.datasets.at_hand(watch, names)
+
         def change(connection: Connection) -> None:
             now = self._clock.now()
-            Noting(connection, self._host, watch, root, now).take_all(sightings)
+            Noting(connection, self._host, watch, root, now, datasets=datasets).take_all(sightings)
 
         self._writer.run(change)
 

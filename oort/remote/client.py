@@ -336,9 +336,10 @@ class Remote:
 
     def write_tags(
         self, file_id: str, tags: Sequence[str], portal: str | None, *, sha256: str | None
-    ) -> None:
+    ) -> bool:
         """Give a stored file its hash and these tags, instead of those that it has.
 
+        Returns whether the answer tells of tags at all.
         Raises NotThereError where there is no such file, MayNotLookError where the key may not,
         and Ended.
         """
@@ -350,6 +351,8 @@ class Remote:
         if answer.http_status == HTTPStatus.NOT_FOUND and answer.is_json:
             raise NotThereError(answer.words())
         self._connection.check(answer, "the file's tags")
+        found = file_of(answer.json())
+        return found is not None and found.tells_tags
 
 
 def _at(portal: str | None) -> str:

@@ -61,6 +61,7 @@ def file_of(found: object) -> RemoteFile | None:
         tags=tags,
         dataset=dataset.lower() if dataset else None,
         sha256=Sha256(hashed) if hashed else None,
+        tells_tags="tags" in found or "tag_array" in found,
         has_file=found.get("size", 0) is not None and bool(found.get("file", "not told")),
     )
 

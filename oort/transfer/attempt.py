@@ -138,6 +138,8 @@ def _settle(hand: Hand, dataset: RemoteDataset, held: HeldFile) -> Outcome | Non
                 return None  # it is sent: "already exists" will tell
             case _:
                 pass
+    if hand.around.shared.listings.is_empty(dataset.uuid):
+        hand.datasets.note_empty(dataset)
     return hand.asked_in_vain()
 
 

@@ -67,6 +67,12 @@ class Datasets:
         """Tell whether nobody's file was in it when this process first saw it."""
         return self._around.shared.knows("fresh", dataset.uuid)
 
+    def note_empty(self, dataset: RemoteDataset) -> None:
+        """Take a dataset whose complete listing has no file for a fresh one, as one that counts none."""
+        if not self.is_fresh(dataset):
+            self._around.shared.note("fresh", dataset.uuid)
+            self._around.keep_dataset(self._name, dataset, fresh=True)
+
     def _ask(self, *, refused: str | None) -> RemoteDataset:
         self._asked = True
         account = self._remote.account

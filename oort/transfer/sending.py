@@ -134,19 +134,8 @@ def _stored(hand: Hand, file: RemoteFile, reply: Reply) -> Stored:
     note, pending = hand.stored_as(file.name), False
     if note and is_stored_unchanged(printable(hand.upload.name)):
         hand.around.shared.note(*renames(hand.remote.account.server))
-    if lacks(file.tags, reply.tags):
-        hand.enter(state.TAGGING)
-        with_hash = not hand.around.shared.knows(*_no_hash(hand))
-        try:
-            write_tags(
-                hand.order,
-                hand.remote,
-                file.id,
-                sha256=reply.sha256 if with_hash else None,
-                besides=file.tags,
-            )
-        except Ended:
-            pending = True  # it is stored all the same; they are tried again later
+    if lacks(file.tags, reply.tags) and not _are_never_told(hand, file):
+        pending = not _tag(hand, file, reply)
     return Stored(
         remote_id=file.id,
         remote_name=file.name,
@@ -156,6 +145,37 @@ def _stored(hand: Hand, file: RemoteFile, reply: Reply) -> Stored:
         tags_pending=pending,
         note=note,
     )
+
+
+def _are_never_told(hand: Hand, file: RemoteFile) -> bool:
+    """Tell whether the answer shows no tags because this server shows none to anybody who asks.
+
+    They went with the form all the same, and there is nothing that they could be compared with.
+    """
+    return not file.tells_tags and hand.around.shared.knows(*_no_tags(hand))
+
+
+def _no_tags(hand: Hand) -> tuple[str, str]:
+    return ("tells no tags", hand.remote.account.server)
+
+
+def _tag(hand: Hand, file: RemoteFile, reply: Reply) -> bool:
+    """Write the tags of a stored file once more; False where that is to be tried again later."""
+    hand.enter(state.TAGGING)
+    with_hash = not hand.around.shared.knows(*_no_hash(hand))
+    try:
+        told = write_tags(
+            hand.order,
+            hand.remote,
+            file.id,
+            sha256=reply.sha256 if with_hash else None,
+            besides=file.tags,
+        )
+    except Ended:
+        return False  # it is stored all the same
+    if not told and not file.tells_tags:
+        hand.around.shared.note(*_no_tags(hand))
+    return True
 
 
 def _unclear(hand: Hand, dataset: RemoteDataset, held: HeldFile, reply: Reply) -> Outcome:

@@ -142,6 +142,10 @@ class Listings:
             at, _files = self._kept.get(dataset, (float("-inf"), None))
             return self._monotonic() - at > LISTING_LASTS_S
 
+    def is_empty(self, dataset: str) -> bool:
+        """Tell whether the listing that is kept is complete, and has no file."""
+        return self.of(dataset) == {}
+
     def of(self, dataset: str) -> dict[str, list[RemoteFile]] | None:
         """Return the listing that is kept, None where there is none."""
         with self._lock:

@@ -26,14 +26,16 @@ def write_tags(
     *,
     sha256: str | None,
     besides: Iterable[str] = (),
-) -> None:
+) -> bool:
     """Write the order's tags to a stored file, and keep those that it has `besides`.
 
-    Returns where the file is not there any more: nothing is left to be done. Raises Ended.
+    Where the file is not there any more nothing is left to be done. Returns whether the server
+    tells which tags the file has now. Raises Ended.
     """
+    tags, portal = (*order.tags, *besides), order.watch.portal
     try:
-        remote.write_tags(file_id, (*order.tags, *besides), order.watch.portal, sha256=sha256)
+        return remote.write_tags(file_id, tags, portal, sha256=sha256)
     except NotThereError:
-        return
+        return True
     except MayNotLookError as refused:
         raise Ended(WatchRefused(f"the file's tags: {refused}")) from None
