@@ -162,7 +162,13 @@ class Dispatcher:
         return room - left
 
     def _take(self, watches: Sequence[str], limit: int, tonight: str) -> int:
-        taken = self._store.claim(watches, limit=limit, tonight=tonight)
+        taken = self._store.claim(
+            watches,
+            limit=limit,
+            tonight=tonight,
+            hands=self._workers.free,
+            most_bytes=self._workers.bytes_ahead,
+        )
         self._workers.hand_out(taken)
         return len(taken)
 

@@ -42,6 +42,10 @@ log = structlog.get_logger("oort.workers")
 _STOP: Final = None
 QUICK_S: Final = 1.0
 """Attempts shorter than this are handed out ahead, so that no worker waits for a claim."""
+AHEAD_S: Final = 0.25
+"""What lies ready is to be on its way within so long: an interactive retry comes after it."""
+MOST_AHEAD: Final = 64
+"""So many lie ready at most: each is a question to the server after a power cut."""
 
 
 @dataclass(slots=True)
@@ -107,6 +111,7 @@ class Workers:
         self._is_short = False
         """The last thread that was asked for was not to be had."""
         self._last_took_s = 0.0
+        self._last_size = 0
         self._rng = random.Random()  # noqa: S311  # jitter, no secret
         self.stopping = stopping
         self.on_attempt: Callable[[int, float, Outcome], None] | None = None
@@ -188,7 +193,23 @@ class Workers:
 
     def _ahead(self) -> int:
         """How many uploads lie ready beyond those in hand, so that no thread waits for a claim."""
-        return self._wanted if self._last_took_s < QUICK_S else 0
+        if self._last_took_s >= QUICK_S:
+            return 0
+        each = AHEAD_S / max(self._last_took_s, AHEAD_S / MOST_AHEAD)
+        return max(self._wanted, min(MOST_AHEAD, round(self._wanted * each)))
+
+    @property
+    def free(self) -> int:
+        """How many threads have nothing to do."""
+        with self._lock:
+            return max(0, self._wanted - self._moving() - self._waiting)
+
+    @property
+    def bytes_ahead(self) -> int:
+        """How many bytes go out within `AHEAD_S`, as fast as the last file did, of all threads."""
+        with self._lock:
+            size, took_s = self._last_size, max(self._last_took_s, 0.001)
+            return round(self._wanted * size / took_s * AHEAD_S)
 
     @property
     def busy(self) -> int:
@@ -285,6 +306,7 @@ class Workers:
             waited_s=(self._clock.now() - upload.created_at).total_seconds(),
         )
         decision = decide(learnt.outcome, facts, self._desk.limits(), self._rng)
+        self._last_size = upload.size
         self._last_took_s = took_s = self._clock.monotonic() - began
         if self.on_attempt is not None:
             self.on_attempt(upload.size, took_s, carried.outcome)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import (
     BindParameter,
@@ -21,6 +21,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    func,
     or_,
     select,
     union,
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, RowMapping
     from sqlalchemy.sql.dml import ReturningUpdate
+
+T = TypeVar("T")
 
 _FINAL: Final = frozenset(
     {
@@ -89,19 +92,46 @@ class Move:
 def insert(
     connection: Connection, after: State, cause: str, now: datetime, rows: Sequence[dict[str, Any]]
 ) -> list[int]:
-    """Write new rows in one of the states in which a row may be born; return their ids in order."""
+    """Write new rows in one of the states in which a row may be born; return their ids in order.
+
+    They are of one watch, and each of another path.
+    """
     if after not in INITIAL:
         raise AssertionError(f"no row is born as {after}")
     if not rows:
         return []
     born = {**_in_state(after, now), "created_at": now}
-    ids = connection.execute(
-        sql_insert(UPLOADS).returning(UPLOADS.c.id, sort_by_parameter_order=True),
-        [born | row for row in rows],
-    ).scalars()
-    made = [int(row_id) for row_id in ids]
+    connection.execute(_INSERT, [born | row for row in rows])
+    made = _ids_of(connection, rows)
     _record(connection, [(row_id, after, cause) for row_id in made], now)
     return made
+
+
+def _ids_of(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Return the ids of rows that were just inserted, which are the newest of their paths.
+
+    An insert of many that returns them in order is one statement for each row in SQLite.
+    """
+    found: dict[bytes, int] = {}
+    here = {"at_host": rows[0]["host"], "of_watch": rows[0]["watch"]}
+    for start in range(0, len(rows), _ASKED_AT_ONCE):
+        paths = [row["rel_path"] for row in rows[start : start + _ASKED_AT_ONCE]]
+        newest = connection.execute(_NEWEST, here | {"paths": of_few_lengths(paths)})
+        found |= {row[0]: row[1] for row in newest}
+    return [found[row["rel_path"]] for row in rows]
+
+
+def of_few_lengths(values: Sequence[T]) -> list[T]:
+    """Repeat the last value up to a power of two.
+
+    Each length is a statement of its own, which the driver keeps prepared (128 for a connection,
+    docs.python.org/3/library/sqlite3.html on `cached_statements`): with every length that there
+    is, these took 40 MB of a daemon after ten thousand files.
+    """
+    found = list(values)
+    if found:
+        found += found[-1:] * ((1 << (len(found) - 1).bit_length()) - len(found))
+    return found
 
 
 def move(connection: Connection, step: Move, now: datetime) -> None:
@@ -205,10 +235,13 @@ def take(
     claimed_by: str,
     tonight: str,
     limit: int,
+    hands: int,
+    most_bytes: int,
     now: datetime,
 ) -> list[RowMapping]:
     """Claim up to `limit` rows of `watches` in one statement, in the order of design.md §3.
 
+    Beyond the first `hands` only as many as are `most_bytes` together, those first ones included.
     An interactive retry first, then tonight's files, then those with the fewest cuts, oldest first;
     what waited its time takes its place among them. A row in doubt comes into `checking`, one without a known dataset into
     `syncing`, and any other straight into `uploading`, as possibly stored: this commit is what a
@@ -222,6 +255,8 @@ def take(
             "tonight": tonight,
             "due_at": now,
             "most": limit,
+            "hands": hands,
+            "most_bytes": most_bytes,
             "by": claimed_by,
             "at": now,
         },
@@ -277,6 +312,7 @@ def _candidates() -> Select[tuple[int]]:
         UPLOADS.c.priority,
         case((is_tonights, 0), else_=1).label("later"),
         UPLOADS.c.cuts,
+        UPLOADS.c.size,
     ).where(mine)
     walks = [
         found.where(pending, UPLOADS.c.priority > 0).order_by(UPLOADS.c.id).limit(most),
@@ -290,10 +326,19 @@ def _candidates() -> Select[tuple[int]]:
         found.where(pending).order_by(UPLOADS.c.cuts, UPLOADS.c.id).limit(most),
     ]
     ranked = union(*(select(walk.subquery()) for walk in walks)).subquery()
-    return (
-        select(ranked.c.id)
-        .order_by(ranked.c.priority.desc(), ranked.c.later, ranked.c.cuts, ranked.c.id)
+    order = (ranked.c.priority.desc(), ranked.c.later, ranked.c.cuts, ranked.c.id)
+    best = (
+        select(
+            ranked.c.id,
+            func.row_number().over(order_by=order).label("place"),
+            func.sum(ranked.c.size).over(order_by=order).label("bytes"),
+        )
+        .order_by(*order)
         .limit(most)
+        .subquery()
+    )
+    return select(best.c.id).where(
+        or_(best.c.place <= bindparam("hands"), best.c.bytes <= bindparam("most_bytes"))
     )
 
 
@@ -315,6 +360,17 @@ def _update_of(columns: tuple[str, ...], *, fenced: bool) -> Update:
 
 
 _RECORD: Final = sql_insert(TRANSITIONS)
+_INSERT: Final = sql_insert(UPLOADS)
+_ASKED_AT_ONCE: Final = 512
+_NEWEST: Final = (
+    select(UPLOADS.c.rel_path, func.max(UPLOADS.c.id))
+    .where(
+        UPLOADS.c.watch == bindparam("of_watch"),
+        UPLOADS.c.rel_path.in_(bindparam("paths", expanding=True)),
+        UPLOADS.c.host == bindparam("at_host"),
+    )
+    .group_by(UPLOADS.c.rel_path)
+)
 
 
 def unindexed(column: ColumnElement[str]) -> ColumnElement[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, select
 
@@ -12,7 +12,7 @@ from oort.policy.sighting import KnownRow
 from oort.policy.state import IN_HAND, SAFE, State, Status, Substatus
 from oort.policy.version import FileVersion, RelPath
 from oort.queue.models import UPLOADS
-from oort.queue.moves import state_of
+from oort.queue.moves import of_few_lengths, state_of
 from oort.values import Sha256, Upload, printable
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from oort.policy.nesting import Kin
 
-T = TypeVar("T")
 
 _KNOWN: Final = (
     select(
@@ -75,19 +74,6 @@ def known_rows(
             dataset_name=row[11],
         )
     return known
-
-
-def of_few_lengths(values: Sequence[T]) -> list[T]:
-    """Repeat the last value up to a power of two.
-
-    Each length is a statement of its own, which the driver keeps prepared (128 for a connection,
-    docs.python.org/3/library/sqlite3.html on `cached_statements`): with every length that there
-    is, these took 40 MB of a daemon after ten thousand files.
-    """
-    found = list(values)
-    if found:
-        found += found[-1:] * ((1 << (len(found) - 1).bit_length()) - len(found))
-    return found
 
 
 def kin_rows(

@@ -21,9 +21,9 @@ from oort.queue import care, moves, orders, tallying
 from oort.queue.datasets import Datasets
 from oort.queue.memory import Memory
 from oort.queue.models import ATTEMPTS, IS_IN_HAND, IS_TODO, UPLOADS
-from oort.queue.moves import Move, state_of
+from oort.queue.moves import Move, of_few_lengths, state_of
 from oort.queue.noting import Noting
-from oort.queue.rows import absolute_text, born, kin_rows, known_rows, of_few_lengths, upload_of
+from oort.queue.rows import absolute_text, born, kin_rows, known_rows, upload_of
 from oort.values import printable
 
 if TYPE_CHECKING:
@@ -197,8 +197,20 @@ class Queue:
 
     # -- claims and what comes of them ---------------------------------------------------------
 
-    def claim(self, watches: Sequence[str], *, limit: int, tonight: str) -> list[Upload]:
-        """Take up to `limit` rows of `watches`; they are on disk as taken when this returns."""
+    def claim(
+        self,
+        watches: Sequence[str],
+        *,
+        limit: int,
+        tonight: str,
+        hands: int | None = None,
+        most_bytes: int = 0,
+    ) -> list[Upload]:
+        """Take up to `limit` rows of `watches`; they are on disk as taken when this returns.
+
+        Where there are fewer free `hands` than that, the rows beyond them are taken only while all
+        together are no more than `most_bytes`: what lies ready before a large file waits for it.
+        """
         if not watches or limit < 1:
             return []
 
@@ -210,6 +222,8 @@ class Queue:
                 claimed_by=self._host,
                 tonight=tonight,
                 limit=limit,
+                hands=limit if hands is None else hands,
+                most_bytes=most_bytes,
                 now=self._clock.now(),
             )
             if not rows:

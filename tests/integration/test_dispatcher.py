@@ -45,11 +45,16 @@ class Hands:
 
     def __init__(self, room: int) -> None:
         self.room = room
+        self.bytes_ahead = 0
         self.taken: list[Upload] = []
 
     def hand_out(self, uploads: list[Upload]) -> None:
         self.room -= len(uploads)
         self.taken += uploads
+
+    @property
+    def free(self) -> int:
+        return self.room
 
     @property
     def names(self) -> list[str]:
