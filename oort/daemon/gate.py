@@ -119,6 +119,20 @@ class Gate:
                 return Allowance(free=False, trial=trial, reason=hold.reason)
             return Allowance(free=True)
 
+    def keeps_back(self, watch: str, api: str, upload_id: int) -> str | None:
+        """Return why a row that was claimed is not to be begun any more, None where it is.
+
+        What lies ready when a link breaks, or a watch is held, would only meet the same trouble; the
+        row that is to find out whether it is over goes on.
+        """
+        with self._lock:
+            if upload_id in self._trials.values():
+                return None
+            link = self._link(api)
+            if not link.is_online:
+                return link.reason or "the link is down"
+            return self._standing.get(watch) or self._holds.get(watch, FREE).reason
+
     def begin_trial(self, watch: str, api: str, upload_id: int) -> None:
         """Note that one row is on its way to find out; there is no second one meanwhile."""
         with self._lock:

@@ -325,6 +325,9 @@ class Workers:
         if owner is not None:  # detection looks again, and finds that it is none of this watch's
             return Carried(Changed(f'it belongs to the watch "{owner}" now'), as_before), ""
         api = order.watch.api
+        trouble = self._gate.keeps_back(upload.watch, api, upload.id)
+        if trouble is not None:
+            return Carried(Interrupted(f"not begun: {trouble}"), as_before), api
         remote = remotes.get(api)
         if remote is None:
             remote = remotes[api] = self._desk.remote(api)

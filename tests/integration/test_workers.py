@@ -13,7 +13,7 @@ from oort.daemon.desk import Common, Desk
 from oort.daemon.gate import Gate
 from oort.daemon.workers import Traffic, Workers
 from oort.policy import state
-from oort.policy.outcome import ServerBusy
+from oort.policy.outcome import NotReached, ServerBusy
 from oort.policy.retry import Decision
 from oort.queue.store import Ended
 from oort.settings import Settings
@@ -21,7 +21,7 @@ from oort.transfer.shared import Shared
 from oort.transfer.throttle import TokenBucket
 from oort.values import Watch
 from tests.support.fakes import Shortest
-from tests.support.rows import claim, newest, settle, version
+from tests.support.rows import all_rows, claim, newest, settle, version
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
@@ -119,6 +119,21 @@ def test_what_hangs_with_the_row_that_tries_a_link_lets_another_row_try_it(
 
     assert office.gate.allowance("other", "cloud").trial
     assert office.free.is_set()
+
+
+def test_what_lies_ready_when_a_link_breaks_is_given_back_and_not_counted(
+    opened: OpenQueue, office: Office
+) -> None:
+    settle(opened, *(version(f"{number}.fits") for number in range(8)))
+    office.gate.after_attempt("dome", "cloud", 101, NotReached("no route to host"))
+    office.workers.hand_out(claim(opened))
+
+    wait_until(lambda: all(row.state == state.PENDING for row in all_rows(opened)), timeout_s=60)
+
+    for row in all_rows(opened):
+        assert row["attempts"] == 0
+        assert not row["may_be_stored"]
+        assert row.steps[-1][1] == "not begun: no route to host"
 
 
 @pytest.mark.parametrize("by_command", [True, False])
