@@ -1,0 +1,85 @@
+"""docs/json-output.md names every field of the documents that commands print, and no other.
+
+The documents are those of a real night: a file that is stored, one that needs somebody, and one that
+is being sent. The night's report has its own test (tests/docs/test_json_output_page.py).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.files import make_fits
+from tests.support.wait import wait_until
+
+if TYPE_CHECKING:
+    from tests.support.daemon import Home
+    from tests.support.sandbox import Sandbox
+
+pytestmark = pytest.mark.slow
+
+PAGE = Path(__file__).parents[2] / "docs" / "json-output.md"
+BY_NAME = {"by_status"}
+"""Their keys are words that are listed elsewhere."""
+
+
+def fields_of(document: Any, above: str = "") -> set[str]:
+    if isinstance(document, list):
+        return {name for one in document for name in fields_of(one, above)}
+    found: set[str] = set()
+    for key, value in document.items():
+        name = f"{above}{key}"
+        if isinstance(value, dict) and key not in BY_NAME:
+            found |= fields_of(value, f"{name}.")
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            found |= fields_of(value, f"{name}[].")
+        else:
+            found.add(name)
+    return found
+
+
+def documented(chapter: str) -> set[str]:
+    text = PAGE.read_text(encoding="utf-8").partition(f"## `{chapter}`\n")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+
+
+def test_every_field_is_documented(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    make_fits(images / "stored.fits")
+    home.watch(images)
+    home.configure({"truncated_after_s": "1"})
+    home.start()
+    home.wait_for(OK=1)
+    (images / "cut.fits").write_bytes((images / "stored.fits").read_bytes()[:3000])
+    home.wait_for(Error=1)
+    sandbox.rule(method="POST", path="/datafiles/", delay_s=30)
+    make_fits(images / "sent.fits", salt=2)
+    status = wait_until(
+        lambda: (found := home.status())["active"] and found,
+        timeout_s=30,
+        what=home.told,
+    )
+
+    assert fields_of(status) == documented("oort status --json")
+    watches = {f"watches[].{name}" for name in fields_of(home.json("folders"))}
+    assert watches == {
+        name for name in documented("oort status --json") if name.startswith("watches[].")
+    }
+    assert fields_of(home.json("status", images)) == documented("oort status FOLDER --json")
+    of_file = documented("oort status FILE --json")
+    assert fields_of(home.json("status", images / "stored.fits")) == of_file
+    assert fields_of(home.json("status", images / "cut.fits")) == of_file
+    assert fields_of(home.json("uploads")) == {
+        name for name in of_file if not name.startswith("history")
+    }
+    assert fields_of(home.json("service", "status")) == documented("oort service status --json")
+    assert fields_of(list(home.json("config").values())) == documented("oort config --json")
+    apis = home.run("arcsecond", "api", "--json").stdout
+    assert fields_of(json.loads(apis)) == documented("arcsecond api --json")
+    verified = home.run("oort", "verify", "--json", check=False).stdout
+    assert fields_of(json.loads(verified)) == documented("oort verify --json")
