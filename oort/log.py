@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from oort.locations import make_private_folder
 from oort.log_handlers import Beside, PrivateFile
-from oort.log_lines import ConsoleLines, JsonLines, Lines, Redactor
+from oort.log_lines import ConsoleLines, JournalLines, JsonLines, Lines, Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -56,7 +56,9 @@ def configure(
     plain = _renderer(settings.log_format, colours=False)
     coloured = _renderer(settings.log_format, colours=True) if may_colour else plain
     for handler in _handlers(logs_folder, stream):
-        handler.setFormatter(Lines(plain if isinstance(handler, PrivateFile) else coloured))
+        lines = Lines(plain if isinstance(handler, PrivateFile) else coloured)
+        to_journal = not isinstance(handler, PrivateFile) and _is_journal(stream)
+        handler.setFormatter(JournalLines(lines) if to_journal else lines)
         handler.set_name(_OURS)
         root.addHandler(handler)
     root.setLevel(level)
@@ -187,6 +189,16 @@ def _stream_handler(stream: TextIO) -> logging.Handler:
         return Beside(stream.fileno())
     except (OSError, ValueError):  # a stream of this process alone: nobody can stop reading it
         return logging.StreamHandler(stream)
+
+
+def _is_journal(stream: TextIO) -> bool:
+    """Tell whether what is written there goes to systemd's journal (systemd.exec(5), JOURNAL_STREAM)."""
+    device, _, inode = os.environ.get("JOURNAL_STREAM", "").partition(":")
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return (device, inode) == (str(found.st_dev), str(found.st_ino))
 
 
 def _is_launchd() -> bool:

@@ -100,6 +100,29 @@ class Lines(logging.Formatter):
         return rendered[1]
 
 
+_PRIORITIES: Final = (
+    (logging.CRITICAL, "<2>"),
+    (logging.ERROR, "<3>"),
+    (logging.WARNING, "<4>"),
+    (logging.INFO, "<6>"),
+    (logging.NOTSET, "<7>"),
+)
+"""What stands before a line says to the journal how grave it is (sd-daemon(3))."""
+
+
+class JournalLines(logging.Formatter):
+    """The lines of another formatter with the priority that `journalctl -p` asks for."""
+
+    def __init__(self, lines: Lines) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's line; of a traceback each one has the priority."""
+        priority = next(mark for level, mark in _PRIORITIES if record.levelno >= level)
+        return "\n".join(priority + line for line in self._lines.format(record).splitlines())
+
+
 class ConsoleLines:
     """Renders lines that a person reads: time, level, event, then `name=value` sorted by name."""
 

@@ -306,6 +306,30 @@ def test_a_key_that_the_daemon_reads_is_hidden_from_then_on(
     assert "here: ***" in stream.getvalue()
 
 
+def test_the_journal_is_told_how_grave_a_line_is(
+    tmp_path: Path, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "journal").open("w+", encoding="utf-8") as stream:
+        found = os.fstat(stream.fileno())
+        monkeypatch.setenv("JOURNAL_STREAM", f"{found.st_dev}:{found.st_ino}")
+        log.configure(Settings(), logs, stream=stream)
+        structlog.get_logger().info("all.well")
+        structlog.get_logger().warning("not.so.well")
+        try:
+            raise OSError("it broke")
+        except OSError:
+            structlog.get_logger().exception("all.wrong")
+        log.close()
+        stream.seek(0)
+        first, second, *rest = stream.read().splitlines()
+
+    assert first.startswith("<6>")
+    assert second.startswith("<4>")
+    assert len(rest) > 2
+    assert all(line.startswith("<3>") for line in rest)
+    assert "<6>" not in (logs / log.FILE_NAME).read_text()
+
+
 def test_under_launchd_the_file_is_enough(
     configure: Callable[..., io.StringIO], logs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
