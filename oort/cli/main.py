@@ -27,7 +27,7 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     "Folders": ("watch", "unwatch", "folders"),
     "The daemon": ("start", "stop", "pause", "resume", "service"),
     "Look": ("status", "report", "uploads", "check", "logs", "monitor"),
-    "Repair": ("retry", "skip", "verify", "queue"),
+    "Repair": ("doctor", "retry", "skip", "verify", "queue"),
     "Settings": ("config",),
     "Rehearse": ("demo",),
 }

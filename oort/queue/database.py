@@ -132,7 +132,7 @@ def refuse_another(file: Path) -> None:
     if not file.exists():
         return
     try:
-        with closing(_looked_at(file)) as connection:
+        with closing(looked_at(file)) as connection:
             found = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
             tables = {str(name) for (name,) in found}
     except sqlite3.DatabaseError:
@@ -222,7 +222,7 @@ def is_sound(file: Path, *, thorough: bool = False) -> bool:
     """
     check = "integrity_check" if thorough else "quick_check"
     try:
-        with closing(_looked_at(file)) as connection:
+        with closing(looked_at(file)) as connection:
             found = connection.execute(f"PRAGMA {check}(1)").fetchone()
     except sqlite3.DatabaseError as error:
         if is_damaged(error):
@@ -231,7 +231,7 @@ def is_sound(file: Path, *, thorough: bool = False) -> bool:
     return bool(found == ("ok",)) and file.stat().st_size > 0
 
 
-def _looked_at(file: Path) -> sqlite3.Connection:
+def looked_at(file: Path) -> sqlite3.Connection:
     """Open a file read-only, because whoever closes a queue writes its WAL into it.
 
     A damaged one is to be set aside as it is. One without a WAL is opened as one that nobody

@@ -10,6 +10,7 @@
     client.py     `Remote`: one server as one worker thread sees it
     (arcsecond.concurrency: how many uploads at a time are worth it, passed on as it is)
     checking.py   what `oort watch` asks before it adds a watch
+    examining.py  what `oort doctor` asks of a server
 
 Nothing of requests is known here, and no file of the user is opened.
 """

@@ -73,6 +73,52 @@ def check_watch(
         remote.close()
 
 
+def check_options(
+    api: str,
+    *,
+    dataset: str,
+    telescope: str | None,
+    portal: str | None,
+    connect_timeout_s: float,
+    read_timeout_s: float,
+    proxy: str | None = None,
+    ca_bundle: str | None = None,
+    trace: Callable[[str], None] | None = None,
+) -> dict[str, RemoteError]:
+    """Return what is wrong with each option of a watch: `portal`, `telescope`, `dataset`.
+
+    Telescope and dataset are not looked for where the portal is wrong. Raises RemoteError where
+    the server gives no answer to use, or OortError.
+    """
+    remote = Remote(
+        api,
+        connect_timeout_s=connect_timeout_s,
+        read_timeout_s=read_timeout_s,
+        proxy=proxy,
+        ca_bundle=ca_bundle,
+        trace=trace,
+    )
+    wrong: dict[str, RemoteError] = {}
+    questions: dict[str, Callable[[], object]] = {
+        "portal": lambda: _role(remote, remote.roles() if portal else None, portal),
+        "telescope": lambda: _telescope(remote, telescope, portal),
+        "dataset": lambda: _dataset(remote, dataset, portal),
+    }
+    try:
+        for option, question in questions.items():
+            try:
+                question()
+            except RemoteError as error:
+                wrong[option] = error
+                if option == "portal":
+                    break
+    except Ended as ended:
+        raise RemoteError(str(ended), hint=_remedy(ended, api)) from None
+    finally:
+        remote.close()
+    return wrong
+
+
 def _remedy(ended: Ended, api: str) -> str | None:
     match ended.outcome:
         case Unauthorised():

@@ -73,6 +73,16 @@ class Manager(Protocol):
         """Where the service's file lies, or would."""
         ...
 
+    @property
+    def is_installed(self) -> bool:
+        """Whether the files of `install` are there, whatever the manager knows of them."""
+        ...
+
+    @property
+    def ends_at_logout(self) -> bool:
+        """Whether the service runs only while its user is logged in, and that can be changed."""
+        ...
+
     def install(self, installation: Installation) -> list[str]:
         """Write the file and enable the service; return what else is to be done, in words.
 

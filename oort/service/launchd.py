@@ -45,6 +45,16 @@ class Launchd:
         return folder / f"{LABEL}.plist"
 
     @property
+    def is_installed(self) -> bool:
+        """Whether the property list is there."""
+        return self.file.exists()
+
+    @property
+    def ends_at_logout(self) -> bool:
+        """Whether a command would mend that: an agent always ends with its user's session."""
+        return False
+
+    @property
     def _domain(self) -> str:
         return "system" if self._system else f"gui/{os.getuid()}"
 

@@ -49,6 +49,16 @@ class Systemd:
         return _user_units() / "oort.service"
 
     @property
+    def is_installed(self) -> bool:
+        """Whether the unit's file is there, and of the machine's template this instance, too."""
+        return self.file.exists() and (not self._system or self._drop_in.exists())
+
+    @property
+    def ends_at_logout(self) -> bool:
+        """Whether nobody said yet that this user's services stay (loginctl(1), "enable-linger")."""
+        return not self._system and not (_LINGER / self._user).exists()
+
+    @property
     def _drop_in(self) -> Path:
         return self.file.parent / f"{self.unit}.d" / "oort.conf"
 
@@ -76,7 +86,7 @@ class Systemd:
             told.append(
                 "It runs with its old file: `oort service stop`, then `oort service start`."
             )
-        if not self._system and not (_LINGER / self._user).exists():
+        if self.ends_at_logout:
             told.append(
                 "It ends when you log out, and starts when you log in. To have it run always: "
                 f"`loginctl enable-linger {self._user}`."

@@ -67,3 +67,14 @@ def test_every_module_has_its_layer(package: str) -> None:
     ]
 
     assert [part for part in parts if f"`{part}`" not in page] == []
+
+
+def test_every_check_of_the_doctor_is_in_the_table_of_operations() -> None:
+    from oort.doctor import CHECKS
+
+    page = (DOCS / "operations.md").read_text(encoding="utf-8")
+    table = re.search(r"\| check \|.*\n\|.*\n((?:\|.*\n)+)", page)
+    assert table is not None
+    listed = [row.split("|")[1].strip(" `").removesuffix(" NAME") for row in table[1].splitlines()]
+
+    assert listed == [check.name for check in CHECKS]
