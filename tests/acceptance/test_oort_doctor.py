@@ -134,7 +134,7 @@ def test_nothing_is_created_where_there_is_nothing(tmp_path: Path) -> None:
 
 
 def test_nothing_is_changed_in_a_home_that_was_used(watched: Home, folder: Path) -> None:
-    make_fits(folder / "a.fits")
+    make_fits(folder / "a.fits", salt=1)
     watched.start()
     watched.wait_for(OK=1)
     watched.stop()
@@ -146,7 +146,7 @@ def test_nothing_is_changed_in_a_home_that_was_used(watched: Home, folder: Path)
 
 
 def test_a_killed_daemons_queue_is_not_touched(watched: Home, folder: Path) -> None:
-    make_fits(folder / "a.fits")
+    make_fits(folder / "a.fits", salt=2)
     watched.start()
     watched.wait_for(OK=1)
     watched.kill()
@@ -689,8 +689,8 @@ def test_one_folder_that_is_watched_twice(watched: Home, folder: Path, tmp_path:
 
 
 def test_a_role_that_may_not_upload(watched: Home, sandbox: Sandbox, folder: Path) -> None:
-    sandbox.add_portal("dome-club", "guest")
-    edit_config(watched, 'api = "sandbox"', 'api = "sandbox"\nportal = "dome-club"')
+    sandbox.add_portal("domeclub", "guest")
+    edit_config(watched, 'api = "sandbox"', 'api = "sandbox"\nportal = "domeclub"')
 
     trouble = ask(watched).one("target dome", "problem")
 

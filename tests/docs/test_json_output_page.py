@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from oort.doctor import Finding, State
 from oort.policy import state
 from oort.policy.ledger import Entry, ledger_of
 from oort.report import Night, document_of
@@ -60,3 +61,9 @@ def test_every_field_of_the_night_report_is_documented() -> None:
     document = document_of(Night(date(2026, 11, 22), EVENING, EVENING, ledger))
 
     assert fields_of(document) == documented("oort report --json")
+
+
+def test_every_field_of_a_finding_is_documented() -> None:
+    finding = Finding("keys", State.OK, "all is well", None)
+
+    assert documented("oort doctor --json") == set(finding.document())
