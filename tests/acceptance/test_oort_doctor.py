@@ -134,7 +134,7 @@ def test_nothing_is_created_where_there_is_nothing(tmp_path: Path) -> None:
 
 
 def test_nothing_is_changed_in_a_home_that_was_used(watched: Home, folder: Path) -> None:
-    make_fits(folder / "a.fits", salt=1)
+    make_fits(folder / "stopped.fits")
     watched.start()
     watched.wait_for(OK=1)
     watched.stop()
@@ -146,7 +146,7 @@ def test_nothing_is_changed_in_a_home_that_was_used(watched: Home, folder: Path)
 
 
 def test_a_killed_daemons_queue_is_not_touched(watched: Home, folder: Path) -> None:
-    make_fits(folder / "a.fits", salt=2)
+    make_fits(folder / "killed.fits")
     watched.start()
     watched.wait_for(OK=1)
     watched.kill()
@@ -628,7 +628,7 @@ def test_a_share_that_does_not_answer_hides_nothing_else(
     other.mkdir()
     add_watch(watched, "guider", other)
     served = tmp_path / "served"
-    served.mkdir()
+    folder.rename(served)
     with mounted.share(served, folder) as share:
         assert "gives no events" in _text(ask(watched).findings, "watch dome")
         share.stall()
