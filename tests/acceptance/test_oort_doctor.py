@@ -154,7 +154,13 @@ def test_a_killed_daemons_queue_is_not_touched(watched: Home, folder: Path) -> N
 
     found = ask(watched)
 
-    assert all_below(watched.folder) == before
+    after = all_below(watched.folder)
+    assert after.keys() == before.keys()
+    # Every reader has SQLite look at the index of the log anew; nothing of a row is in there.
+    assert [name for name in after if after[name] != before[name]] in (
+        [],
+        [str(watched.folder / "oort" / "oort.db-shm")],
+    )
     assert found.is_ok("database")
 
 
