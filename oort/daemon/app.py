@@ -249,6 +249,7 @@ class Daemon:
             carry_out=self._carry_out,
             may_claim=self._may_claim,
             longitude_of=self._sites.longitude_of,
+            may_pass=self._number.may_pass,
         )
         self._bulletin = Bulletin(
             store,

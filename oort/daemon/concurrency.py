@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from oort.daemon.passing import Rates, largest_to_pass
 from oort.policy.outcome import Broken, NotReached, Outcome, ServerBusy, Stored
 from oort.remote import Concurrency, Tried
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("oort.workers")
 
-LOOK_EVERY_S: Final = 0.1
+LOOK_EVERY_S: Final = 0.05
 _TOO_MUCH: Final = frozenset({429, 503})
 
 
@@ -35,6 +36,7 @@ class NumberOfWorkers:
         self._auto: Concurrency | None = None
         self._wanted = 0
         self._looked_mono = float("-inf")
+        self._rates = Rates()
         workers.on_attempt = self._note
 
     def set(self, wanted: int | str) -> None:
@@ -48,6 +50,23 @@ class NumberOfWorkers:
                 self._wanted = self._auto.count
             self._workers.resize(self._wanted)
 
+    def may_pass(self) -> int | None:
+        """Return how large a file may be that is sent beyond the number; None where none is to be.
+
+        A new small file does not wait for large ones where none of them will be through soon. Only
+        with `auto`: who gave a number wants no more.
+        """
+        with self._lock:
+            if self._auto is None:
+                return None
+            now = self._clock.monotonic()
+            self._rates.look(now, self._traffic.total)
+            in_hand = [one for one in self._workers.in_hand() if not one.is_stuck]
+            left = [one.upload.size - one.bytes_sent for one in in_hand if not one.is_aside]
+            if len(left) < self._wanted:
+                return None
+            return largest_to_pass(left, self._rates.bytes_per_s(now))
+
     def follow(self) -> None:
         """Look whether another number is better by now; cheap, for each free worker and each beat."""
         with self._lock:
@@ -55,13 +74,16 @@ class NumberOfWorkers:
             if now - self._looked_mono < LOOK_EVERY_S:
                 return
             self._looked_mono = now
+            self._rates.look(now, self._traffic.total)
             if self._auto is not None:
                 self._steer(self._auto, now)
             if self._workers.count != self._wanted:  # or there were no threads to be had before
                 self._workers.resize(self._wanted)
 
     def _steer(self, auto: Concurrency, now: float) -> None:
-        in_hand = [one.upload.size for one in self._workers.in_hand() if not one.is_stuck]
+        in_hand = [
+            one.upload.size for one in self._workers.in_hand() if not (one.is_stuck or one.is_aside)
+        ]
         before, self._wanted = (
             self._wanted,
             auto.steer(now, moved=self._traffic.total, busy=len(in_hand), in_hand=sum(in_hand)),

@@ -35,6 +35,8 @@ HINDERED_S: Final = 5.0
 """Before the next try where nothing may be claimed just now: not all that hinders tells of its end."""
 
 FAILED_WAIT_S: Final = 1.0
+PASS_AGAIN_S: Final = 0.5
+"""While all workers are busy, so often it is asked whether a small file should pass."""
 STOP_S: Final = 1.0
 """A daemon's end waits so long for the dispatcher."""
 
@@ -53,6 +55,7 @@ class Dispatcher:
         watches: Callable[[], Sequence[Watch]],
         carry_out: Callable[[control.Request], dict[str, Any]],
         may_claim: Callable[[], bool],
+        may_pass: Callable[[], int | None],
         longitude_of: Callable[[str], float | None] = nowhere,
     ) -> None:
         self._store = store
@@ -64,6 +67,7 @@ class Dispatcher:
         self._carry_out = carry_out
         self._may_claim = may_claim
         self._longitude_of = longitude_of
+        self._may_pass = may_pass
         self._wake = threading.Event()
         self._ending = threading.Event()
         self._due_mono: float | None = 0.0
@@ -131,10 +135,15 @@ class Dispatcher:
             self._due_mono = self._clock.monotonic() + HINDERED_S
             return
         free, waiting, in_vain = self._sort_out()
-        room = self._workers.room
+        largest = self._may_pass()
+        room = self._workers.room if largest is None else 0
         is_full = self._claim(free, room) == room
         # With all hands full, what is due waits for a free worker, who wakes us.
         self._note_due_row(in_vain if is_full else free + in_vain)
+        if largest is not None:
+            self._let_pass(free, largest)
+        if is_full:
+            self._note_due(PASS_AGAIN_S)
         self._note_trial(waiting)
 
     def _claim(self, free: Sequence[str], room: int) -> int:
@@ -171,6 +180,15 @@ class Dispatcher:
         )
         self._workers.hand_out(taken)
         return len(taken)
+
+    def _let_pass(self, free: Sequence[str], largest: int) -> None:
+        """Have small files sent beside the large ones that all workers are busy with."""
+        self._workers.set_aside(largest)
+        room = self._workers.room_aside
+        if room and free and self._store.small_ones_wait(free, largest):
+            tonight = self._tonight(free[0], self._clock.now())
+            taken = self._store.claim(free, limit=room, tonight=tonight, largest=largest)
+            self._workers.hand_out_aside(taken)
 
     def _tonight(self, watch: str, now: datetime) -> str:
         return night_of(now, self._longitude_of(watch)).isoformat()

@@ -6,6 +6,7 @@ goes back with `finish`. No transaction is open while bytes move.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import random
 import threading
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("oort.workers")
 
 _STOP: Final = None
+AT_A_TIME_ASIDE: Final = 2
 QUICK_S: Final = 1.0
 """Attempts shorter than this are handed out ahead, so that no worker waits for a claim."""
 AHEAD_S: Final = 0.25
@@ -58,6 +60,8 @@ class Progress:
     bytes_sent: int = 0
     is_stuck: bool = False
     """Its disk does not answer: another thread has taken this one's place."""
+    is_aside: bool = False
+    """A small file that passes the large ones, in a thread that counts as none of the number."""
 
 
 class Traffic:
@@ -101,6 +105,10 @@ class Workers:
         self._clock = clock
         self._on_free = on_free
         self._handed_out: queue.SimpleQueue[Upload | None] = queue.SimpleQueue()
+        self._aside: queue.SimpleQueue[Upload | None] = queue.SimpleQueue()
+        self._has_aside = False
+        """A thread takes from there."""
+        self._waiting_aside = 0
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._progress: dict[int, Progress] = {}
@@ -144,6 +152,8 @@ class Workers:
                 self._is_short = True
         for _ in range(fewer):
             self._handed_out.put(_STOP)
+        if not count:
+            self._aside.put(_STOP)
 
     def replace_stuck(self, watches: Collection[str]) -> None:
         """Have another thread for each that hangs in the disk of one of these watches.
@@ -162,15 +172,16 @@ class Workers:
             for progress in hanging:
                 progress.is_stuck = True
                 log.warning("worker.stuck", watch=progress.upload.watch)
-                self._add_thread()
+                self._add_thread(aside=progress.is_aside)
         for progress in hanging:
             self._gate.end_trial(progress.upload.id)
         if hanging:
             self._on_free()
 
-    def _add_thread(self) -> None:
+    def _add_thread(self, *, aside: bool = False) -> None:
         self._made += 1
-        thread = threading.Thread(target=self._run, name=f"worker-{self._made}", daemon=True)
+        name = f"worker-{self._made}"
+        thread = threading.Thread(target=self._run, args=(aside,), name=name, daemon=True)
         thread.start()
         self._threads.append(thread)
 
@@ -215,10 +226,11 @@ class Workers:
     def busy(self) -> int:
         """How many uploads are in hand; those that hang in a dead disk's are not."""
         with self._lock:
-            return self._moving() + self._waiting
+            aside = sum(one.is_aside and not one.is_stuck for one in self._progress.values())
+            return self._moving() + self._waiting + aside + self._waiting_aside
 
     def _moving(self) -> int:
-        return sum(not one.is_stuck for one in self._progress.values())
+        return sum(not (one.is_stuck or one.is_aside) for one in self._progress.values())
 
     def _runs_low(self) -> bool:
         """Tell whether it is time for another claim: half of what lay ready is in hand."""
@@ -232,6 +244,38 @@ class Workers:
         for upload in uploads:
             self._handed_out.put(upload)
 
+    @property
+    def room_aside(self) -> int:
+        """How many small uploads may pass the large ones now: one, and one that lies ready."""
+        with self._lock:
+            aside = sum(one.is_aside and not one.is_stuck for one in self._progress.values())
+            return max(0, AT_A_TIME_ASIDE - aside - self._waiting_aside)
+
+    def set_aside(self, most_bytes: int) -> None:
+        """Have what lies ready and is at most so large pass what is in hand."""
+        ready: list[Upload | None] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                ready.append(self._handed_out.get_nowait())
+        small = [one for one in ready if one is not None and one.size <= most_bytes]
+        for one in ready:
+            if one not in small:
+                self._handed_out.put(one)
+        if small:
+            with self._lock:
+                self._waiting -= len(small)
+            self.hand_out_aside(small)
+
+    def hand_out_aside(self, uploads: list[Upload]) -> None:
+        """Give claimed small uploads to a thread beyond the number, which takes no others."""
+        with self._lock:
+            self._waiting_aside += len(uploads)
+            if not self._has_aside and not self.stopping.is_set():
+                self._add_thread(aside=True)
+                self._has_aside = True
+        for upload in uploads:
+            self._aside.put(upload)
+
     def in_hand(self) -> list[Progress]:
         """Return what is being worked on just now."""
         with self._lock:
@@ -239,15 +283,16 @@ class Workers:
 
     # -- the loop --------------------------------------------------------------------------------
 
-    def _run(self) -> None:
+    def _run(self, aside: bool) -> None:
         remotes: dict[str, Remote] = {}
         epoch = self.key_epoch
-        while (upload := self._handed_out.get()) is not _STOP:
+        source = self._aside if aside else self._handed_out
+        while (upload := source.get()) is not _STOP:
             if epoch != self.key_epoch:
                 epoch = self.key_epoch
                 self._close(remotes)
-            was_stuck = self._carry_safely(upload, remotes)
-            if self._runs_low():
+            was_stuck = self._carry_safely(upload, remotes, aside=aside)
+            if aside or self._runs_low():
                 self._on_free()
             if was_stuck:
                 break
@@ -255,14 +300,15 @@ class Workers:
         with self._lock:
             self._threads.remove(threading.current_thread())
 
-    def _carry_safely(self, upload: Upload, remotes: dict[str, Remote]) -> bool:
+    def _carry_safely(self, upload: Upload, remotes: dict[str, Remote], *, aside: bool) -> bool:
         """Carry one upload; whatever happens, the thread goes on and the row is given back.
 
         Tells whether another thread has taken this one's place meanwhile.
         """
-        progress = Progress(upload, self._clock.now(), upload.state)
+        progress = Progress(upload, self._clock.now(), upload.state, is_aside=aside)
         with self._lock:
-            self._waiting -= 1
+            self._waiting -= not aside
+            self._waiting_aside -= aside
             self._progress[upload.id] = progress
         try:
             self._carry(upload, progress, remotes)

@@ -76,6 +76,9 @@ class StaleRowError(QueueError):
     """The row is not where the caller saw it: somebody else moved it in between."""
 
 
+ANY_SIZE: Final = 2**62
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """One step of one row; `values` are further columns that change with it."""
@@ -237,11 +240,13 @@ def take(
     limit: int,
     hands: int,
     most_bytes: int,
+    largest: int | None,
     now: datetime,
 ) -> list[RowMapping]:
     """Claim up to `limit` rows of `watches` in one statement, in the order of design.md §3.
 
     Beyond the first `hands` only as many as are `most_bytes` together, those first ones included.
+    Files larger than `largest` are passed over.
     An interactive retry first, then tonight's files, then those with the fewest cuts, oldest first;
     what waited its time takes its place among them. A row in doubt comes into `checking`, one without a known dataset into
     `syncing`, and any other straight into `uploading`, as possibly stored: this commit is what a
@@ -257,6 +262,7 @@ def take(
             "most": limit,
             "hands": hands,
             "most_bytes": most_bytes,
+            "largest": ANY_SIZE if largest is None else largest,
             "by": claimed_by,
             "at": now,
         },
@@ -304,6 +310,7 @@ def _candidates() -> Select[tuple[int]]:
     mine = and_(
         UPLOADS.c.host.in_(bindparam("in_hosts", expanding=True)),
         unindexed(UPLOADS.c.watch).in_(bindparam("in_watches", expanding=True)),
+        UPLOADS.c.size <= bindparam("largest"),
     )
     pending = UPLOADS.c.substatus == Substatus.PENDING.value
     is_tonights = UPLOADS.c.night == bindparam("tonight")

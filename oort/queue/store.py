@@ -66,6 +66,7 @@ _MINE: Final = and_(
 _PENDING: Final = (
     select(UPLOADS.c.id).where(_MINE, UPLOADS.c.substatus == Substatus.PENDING.value).limit(1)
 )
+_SMALL: Final = _PENDING.where(UPLOADS.c.size <= bindparam("largest"))
 _WAITING: Final = and_(_MINE, UPLOADS.c.next_attempt_at.is_not(None))
 _DUE: Final = (
     select(UPLOADS.c.id).where(_WAITING, UPLOADS.c.next_attempt_at <= bindparam("due_at")).limit(1)
@@ -205,11 +206,13 @@ class Queue:
         tonight: str,
         hands: int | None = None,
         most_bytes: int = 0,
+        largest: int | None = None,
     ) -> list[Upload]:
         """Take up to `limit` rows of `watches`; they are on disk as taken when this returns.
 
         Where there are fewer free `hands` than that, the rows beyond them are taken only while all
         together are no more than `most_bytes`: what lies ready before a large file waits for it.
+        Files larger than `largest` are passed over.
         """
         if not watches or limit < 1:
             return []
@@ -224,6 +227,7 @@ class Queue:
                 limit=limit,
                 hands=limit if hands is None else hands,
                 most_bytes=most_bytes,
+                largest=largest,
                 now=self._clock.now(),
             )
             if not rows:
@@ -239,6 +243,12 @@ class Queue:
         here = {"at_host": self._host, "in_watches": list(watches), "due_at": now}
         with self._readers.connect() as connection:
             return any(connection.execute(one, here).first() for one in (_PENDING, _DUE))
+
+    def small_ones_wait(self, watches: Sequence[str], largest: int) -> bool:
+        """Tell whether `claim` would find a pending file of at most so many bytes."""
+        here = {"at_host": self._host, "in_watches": list(watches), "largest": largest}
+        with self._readers.connect() as connection:
+            return connection.execute(_SMALL, here).first() is not None
 
     def next_due_at(self, watches: Sequence[str]) -> datetime | None:
         """Return when the next waiting row of `watches` has waited its time; None where none waits."""

@@ -46,11 +46,20 @@ class Hands:
     def __init__(self, room: int) -> None:
         self.room = room
         self.bytes_ahead = 0
+        self.room_aside = 2
         self.taken: list[Upload] = []
+        self.aside: list[Upload] = []
 
     def hand_out(self, uploads: list[Upload]) -> None:
         self.room -= len(uploads)
         self.taken += uploads
+
+    def set_aside(self, most_bytes: int) -> None:
+        """Nothing lies ready."""
+
+    def hand_out_aside(self, uploads: list[Upload]) -> None:
+        self.room_aside -= len(uploads)
+        self.aside += uploads
 
     @property
     def free(self) -> int:
@@ -71,6 +80,7 @@ class World:
         self.watches = [DOME, OTHER]
         self.may_claim = True
         self.longitudes: dict[str, float] = {}
+        self.may_pass: int | None = None
         self.clock = SystemClock()
         self.gate = Gate(self.clock, Shortest(), on_change=self.wake)
         self.requests: list[Request] = []
@@ -84,6 +94,7 @@ class World:
             carry_out=self.carry_out,
             may_claim=lambda: self.may_claim,
             longitude_of=lambda watch: self.longitudes.get(watch),  # noqa: PLW0108  # replaced by a test
+            may_pass=lambda: self.may_pass,
         )
 
     def wake(self) -> None:
@@ -439,3 +450,44 @@ def test_it_ends_although_the_writer_waits_for_a_full_disk(opened: OpenQueue, fo
 
     free.set()
     wait_until(lambda: not world.dispatcher.is_alive)
+
+
+# -- small files that pass large ones ----------------------------------------------------------------
+
+
+def large_and_small(opened: OpenQueue) -> None:
+    sizes = {"a.fits": 50_000_000, "b.fits": 50_000_000, "c.fits": 20_000, "d.fits": 30_000}
+    settle(opened, *(version(name, size) for name, size in sizes.items()), root=b"/data/dome")
+
+
+def test_while_all_hands_are_busy_for_long_small_files_are_handed_out_beside(
+    opened: OpenQueue, folder: Path
+) -> None:
+    large_and_small(opened)
+    with dispatching(opened, folder, room=1) as world:
+        world.has("a.fits")
+        world.may_pass = 25_000
+        world.looks_again()
+
+        wait_until(lambda: [one.rel_path for one in world.hands.aside] == [b"c.fits"])
+        world.looks_again()
+        assert [one.rel_path for one in world.hands.aside] == [b"c.fits"]
+        world.has("a.fits")
+
+
+def test_what_comes_later_is_handed_out_without_a_word(opened: OpenQueue, folder: Path) -> None:
+    with dispatching(opened, folder, room=0) as world:
+        world.may_pass = 25_000
+        world.looks_again()
+        large_and_small(opened)
+
+        wait_until(lambda: [one.rel_path for one in world.hands.aside] == [b"c.fits"])
+
+
+def test_a_held_watch_has_no_file_that_passes(opened: OpenQueue, folder: Path) -> None:
+    large_and_small(opened)
+    with dispatching(opened, folder, room=0) as world:
+        world.gate.after_attempt("dome", DOME.api, 101, WatchRefused("it takes no more"))
+        world.may_pass = 25_000
+        world.looks_again()
+        assert world.hands.aside == []

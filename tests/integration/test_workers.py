@@ -152,3 +152,35 @@ def test_what_was_in_hand_when_its_watch_was_taken_away_waits_for_nobody(
 
     wanted = state.IGNORED if by_command else state.SETTLING
     wait_until(lambda: newest(opened, "dead/a.fits").state == wanted, timeout_s=60)
+
+
+def test_of_what_lies_ready_the_small_ones_pass_what_is_in_hand(
+    opened: OpenQueue, office: Office
+) -> None:
+    """The one worker is held up; what is sent beside it, is not for long."""
+    names = ("dead/a.fits", "m31/large.fits", "m31/small.fits", "m31/smaller.fits")
+    sizes = (2880, 50_000_000, 20_000, 2880)
+    settle(opened, *map(version, names, sizes))
+    office.workers.hand_out(claim(opened, 4))
+    assert office.is_asked.wait(20)
+
+    office.workers.set_aside(64_000)
+
+    for name in names[2:]:
+        wait_until(lambda name=name: newest(opened, name).state == state.SETTLING)  # type: ignore[misc]
+    assert newest(opened, "m31/large.fits").state != state.SETTLING
+    assert office.workers.count == 1
+    assert office.workers.busy == 2
+
+
+def test_small_ones_that_pass_leave_the_others_their_room(
+    opened: OpenQueue, office: Office
+) -> None:
+    settle(opened, *(version(f"dead/{number}.fits") for number in range(3)))
+    room, first = office.workers.room, claim(opened, 2)
+
+    office.workers.hand_out_aside(first)
+
+    assert office.workers.room == room
+    assert office.workers.room_aside == 0
+    assert office.workers.busy == 2
