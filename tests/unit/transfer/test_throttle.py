@@ -72,6 +72,21 @@ def test_a_new_rate_is_taken_by_who_waits_already() -> None:
     assert clock.now == pytest.approx(105.0, abs=0.5)
 
 
+@pytest.mark.parametrize(("before", "after"), [(1e6, 2e6), (2e6, 5e5), (5e4, 8e7)])
+def test_ten_seconds_after_a_change_carry_what_the_new_rate_says(
+    before: float, after: float
+) -> None:
+    """A block of a fiftieth of a second of the slower rate, for whoever waits when it changes."""
+    clock = Time()
+    bucket = TokenBucket(before, monotonic=clock.monotonic)
+    clock.plan = [(105.0, lambda: bucket.set_rate(after))]
+    block = int(min(before, after) / 50)
+    send(bucket, clock, until=105.2, block=block)
+    began = clock.now
+    sent = send(bucket, clock, until=began + 10.0, block=block)
+    assert sent == pytest.approx(after * 10, rel=0.05)
+
+
 def test_what_went_out_without_a_limit_is_not_owed_afterwards() -> None:
     clock = Time()
     bucket = TokenBucket(None, monotonic=clock.monotonic)
