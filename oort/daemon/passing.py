@@ -18,6 +18,8 @@ SOON_S: Final = 1.0
 """What is through within this time is waited for."""
 PASSES_IN_S: Final = 0.5
 """A file may pass if the link carries it in this time."""
+SHARE: Final = 0.25
+"""It is no larger than this share of what is left of any other: equals wait for their turn."""
 LEAST_BYTES: Final = 64 * 1024
 """So small a one always may."""
 
@@ -51,4 +53,4 @@ def largest_to_pass(left: Sequence[int], bytes_per_s: float) -> int | None:
     """
     if not left or bytes_per_s <= 0 or min(left) / (bytes_per_s / len(left)) < SOON_S:
         return None
-    return max(LEAST_BYTES, int(bytes_per_s * PASSES_IN_S))
+    return max(LEAST_BYTES, min(int(bytes_per_s * PASSES_IN_S), int(min(left) * SHARE)))

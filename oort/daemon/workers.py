@@ -268,11 +268,15 @@ class Workers:
 
     def hand_out_aside(self, uploads: list[Upload]) -> None:
         """Give claimed small uploads to a thread beyond the number, which takes no others."""
-        with self._lock:
-            self._waiting_aside += len(uploads)
-            if not self._has_aside and not self.stopping.is_set():
-                self._add_thread(aside=True)
-                self._has_aside = True
+        try:
+            with self._lock:
+                if not self._has_aside:
+                    self._add_thread(aside=True)
+                    self._has_aside = True
+                self._waiting_aside += len(uploads)
+        except (RuntimeError, MemoryError):  # no more threads are to be had
+            self.hand_out(uploads)
+            return
         for upload in uploads:
             self._aside.put(upload)
 

@@ -11,6 +11,10 @@ def test_behind_large_files_on_a_thin_link_a_small_one_may_pass() -> None:
     assert largest_to_pass([30 * MB] * 4, 1.0 * MB) == 500_000
 
 
+def test_files_of_about_the_same_size_do_not_pass_each_other() -> None:
+    assert largest_to_pass([200 * MB, 120 * MB], 100.0 * MB) == 30 * MB
+
+
 def test_on_a_very_thin_link_files_of_a_few_kilobytes_may_still_pass() -> None:
     assert largest_to_pass([30 * MB], 10_000.0) == LEAST_BYTES
 
