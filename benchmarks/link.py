@@ -20,6 +20,8 @@ _PIECE: Final = 4096
 _WINDOW: Final = 16 * 1024
 """Little is taken ahead: what a client has sent is nearly what the server has got."""
 _TICK_S: Final = 0.01
+_CREDIT_S: Final = 0.1
+"""So much time may be caught up with: on a busy machine this thread does not run each tick."""
 
 
 class Link:
@@ -89,7 +91,7 @@ class Link:
 
     def _earn(self, seconds: float) -> None:
         if self._bytes_per_s is not None:
-            most = max(2 * _PIECE, self._bytes_per_s * 2 * _TICK_S)
+            most = max(2 * _PIECE, self._bytes_per_s * _CREDIT_S)
             self._credit = min(self._credit + self._bytes_per_s * seconds, most)
 
     @property
