@@ -61,11 +61,11 @@ class NumberOfWorkers:
                 return None
             now = self._clock.monotonic()
             self._rates.look(now, self._traffic.total)
-            in_hand = [one for one in self._workers.in_hand() if not one.is_stuck]
-            left = [one.upload.size - one.bytes_sent for one in in_hand if not one.is_aside]
-            if len(left) < self._wanted:
+            in_hand = [one for one in self._workers.in_hand() if not (one.is_stuck or one.is_aside)]
+            large = [(one.upload.size, one.upload.size - one.bytes_sent) for one in in_hand]
+            if len(large) < self._wanted:
                 return None
-            return largest_to_pass(left, self._rates.bytes_per_s(now))
+            return largest_to_pass(large, self._rates.bytes_per_s(now))
 
     def follow(self) -> None:
         """Look whether another number is better by now; cheap, for each free worker and each beat."""

@@ -19,9 +19,9 @@ SOON_S: Final = 1.0
 PASSES_IN_S: Final = 0.5
 """A file may pass if the link carries it in this time."""
 SHARE: Final = 0.25
-"""It is no larger than this share of what is left of any other: equals wait for their turn."""
+"""It is no larger than this share of any in hand: equals wait for their turn."""
 LEAST_BYTES: Final = 64 * 1024
-"""So small a one always may."""
+"""So small a one always may, and what is no larger than a few of these is passed by none."""
 
 
 class Rates:
@@ -46,11 +46,15 @@ class Rates:
         return (total - before) / max(now - began, LOOK_EVERY_S)
 
 
-def largest_to_pass(left: Sequence[int], bytes_per_s: float) -> int | None:
-    """Return how large a file may be that passes those of which so many bytes are `left`.
+def largest_to_pass(in_hand: Sequence[tuple[int, int]], bytes_per_s: float) -> int | None:
+    """Return how large a file may be that passes those in hand: of each its size, and what is left.
 
-    None where one of them is through soon, or nothing moves: it would only wait elsewhere.
+    None where one of them is small itself or through soon, or where nothing moves: then it waits
+    for its turn.
     """
-    if not left or bytes_per_s <= 0 or min(left) / (bytes_per_s / len(left)) < SOON_S:
+    if not in_hand or bytes_per_s <= 0:
         return None
-    return max(LEAST_BYTES, min(int(bytes_per_s * PASSES_IN_S), int(min(left) * SHARE)))
+    smallest, least_left = (min(numbers) for numbers in zip(*in_hand, strict=True))
+    largest = min(max(LEAST_BYTES, int(bytes_per_s * PASSES_IN_S)), int(smallest * SHARE))
+    is_soon = least_left * len(in_hand) / bytes_per_s < SOON_S
+    return None if is_soon or largest < LEAST_BYTES else largest

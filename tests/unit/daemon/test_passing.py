@@ -8,24 +8,38 @@ MB = 1_000_000
 
 
 def test_behind_large_files_on_a_thin_link_a_small_one_may_pass() -> None:
-    assert largest_to_pass([30 * MB] * 4, 1.0 * MB) == 500_000
+    assert largest_to_pass([(32 * MB, 30 * MB)] * 4, 1.0 * MB) == 500_000
 
 
 def test_files_of_about_the_same_size_do_not_pass_each_other() -> None:
-    assert largest_to_pass([200 * MB, 120 * MB], 100.0 * MB) == 30 * MB
+    assert largest_to_pass([(200 * MB, 200 * MB), (120 * MB, 110 * MB)], 100.0 * MB) == 30 * MB
 
 
 def test_on_a_very_thin_link_files_of_a_few_kilobytes_may_still_pass() -> None:
-    assert largest_to_pass([30 * MB], 10_000.0) == LEAST_BYTES
+    assert largest_to_pass([(32 * MB, 30 * MB)], 10_000.0) == LEAST_BYTES
 
 
 @pytest.mark.parametrize(
-    ("left", "rate"),
-    [([], 1.0 * MB), ([30 * MB], 0.0), ([30 * MB, 400_000], 1.0 * MB), ([20_000] * 4, 100_000.0)],
-    ids=["nothing in hand", "nothing moves", "one is through soon", "all are"],
+    ("in_hand", "rate"),
+    [
+        ([], 1.0 * MB),
+        ([(32 * MB, 30 * MB)], 0.0),
+        ([(32 * MB, 30 * MB), (32 * MB, 400_000)], 1.0 * MB),
+        ([(2 * MB, 2 * MB)] * 4, 100.0 * MB),
+        ([(32 * MB, 30 * MB), (20_000, 20_000)], 10_000.0),
+        ([(20_000, 20_000)] * 4, 10_000.0),
+    ],
+    ids=[
+        "nothing in hand",
+        "nothing moves",
+        "one is through soon",
+        "all are",
+        "one is small",
+        "all are small, and slow",
+    ],
 )
-def test_otherwise_it_waits_for_its_turn(left: list[int], rate: float) -> None:
-    assert largest_to_pass(left, rate) is None
+def test_otherwise_it_waits_for_its_turn(in_hand: list[tuple[int, int]], rate: float) -> None:
+    assert largest_to_pass(in_hand, rate) is None
 
 
 def test_the_rate_is_that_of_the_last_seconds() -> None:
