@@ -68,7 +68,7 @@ class NumberOfWorkers:
             return largest_to_pass(large, self._rates.bytes_per_s(now))
 
     def follow(self) -> None:
-        """Look whether another number is better by now; cheap, for each free worker and each beat."""
+        """Look whether another number is better by now; cheap, for each attempt and each beat."""
         with self._lock:
             now = self._clock.monotonic()
             if now - self._looked_mono < LOOK_EVERY_S:
@@ -95,6 +95,7 @@ class NumberOfWorkers:
         with self._lock:
             if self._auto is not None:
                 self._auto.note(size, seconds, meaning_of(outcome))
+        self.follow()
 
 
 def meaning_of(outcome: Outcome) -> Tried:
