@@ -18,7 +18,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import (
     JSONResponse,
     PlainTextResponse,
-    RedirectResponse,
     Response,
     StreamingResponse,
 )
@@ -140,8 +139,8 @@ class Monitor:
             async with self._door:
                 if not self._access.is_token(form.get("token", [""])[0].strip()):
                     await asyncio.sleep(_WRONG_TOKEN_S)
-                    return _file("login.html", HTTPStatus.UNAUTHORIZED, wrong=True)
-        answer = RedirectResponse("/", HTTPStatus.SEE_OTHER)
+                    return _refusal(HTTPStatus.UNAUTHORIZED, "not the token")
+        answer = Response(status_code=HTTPStatus.NO_CONTENT)
         if self._access.token is not None:
             answer.set_cookie(
                 security.COOKIE,
@@ -284,11 +283,9 @@ async def _asset(request: Request) -> Response:
     return _file(name)
 
 
-def _file(name: str, status: HTTPStatus = HTTPStatus.OK, *, wrong: bool = False) -> Response:
-    """Return a file of the page; `wrong` says on the one for the token that it was not the right one."""
+def _file(name: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """Return a file of the page."""
     content = (_ASSETS / name).read_bytes()
-    if wrong:
-        content = content.replace(b'id="wrong" hidden', b'id="wrong"')
     return Response(content, status, media_type=_TYPES[name.rpartition(".")[2]])
 
 

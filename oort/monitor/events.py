@@ -98,12 +98,15 @@ class Feed:
         mark: object = None
         while True:
             self._poked.clear()
+            rest_s = self._every_s
             found = await loop.run_in_executor(self._thread, self._mark)
             if mark is None or found != mark:
                 mark = found  # of before the look: what is written meanwhile is seen next time
+                began = loop.time()
                 await self._tell(await loop.run_in_executor(self._thread, self._look))
+                rest_s = max(rest_s, loop.time() - began)  # a large queue is not asked all the time
             try:
-                async with asyncio.timeout(self._every_s):
+                async with asyncio.timeout(rest_s):
                     await self._poked.wait()
                 mark = None
             except TimeoutError:

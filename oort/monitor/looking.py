@@ -30,12 +30,13 @@ class Looking:
     def __init__(self, locations: Locations, clock: Clock) -> None:
         self._locations = locations
         self._clock = clock
+        self._pace = status.NightPace(clock)
 
     def page(self) -> dict[str, Any]:
         """Return what the page shows; where the queue cannot be read, that and why."""
         try:
             settings = load_last_good(self._locations)
-            page = status.page(self._locations, settings, self._clock.now())
+            page = status.page(self._locations, settings, self._clock.now(), self._pace)
         except OortError as error:
             return {"verdict": unreadable(error.message), "trouble": error.message}
         return {"verdict": verdict(page), "trouble": None, **page}

@@ -7,7 +7,7 @@ output is these documents as they are.
 
 from oort.status.health import health
 from oort.status.overview import overview, uploads, watches
-from oort.status.page import page
+from oort.status.page import NightPace, page
 from oort.status.paths import of_path
 
-__all__ = ["health", "of_path", "overview", "page", "uploads", "watches"]
+__all__ = ["NightPace", "health", "of_path", "overview", "page", "uploads", "watches"]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from oort.policy.night import night_of
 from oort.queue import reads
@@ -12,17 +11,53 @@ from oort.status.view import View, asking, path_of
 from oort.values import iso
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import Connection
 
+    from oort.clock import Clock
     from oort.locations import Locations
     from oort.queue.reads import Counts
     from oort.settings import Settings
 
-SHOWN: int = 100
+SHOWN: Final = 100
 """So many files that are gone or changed are listed."""
+CHEAP_S: Final = 0.1
+SHARE: Final = 0.1
+LONGEST_S: Final = 15.0
+"""The pace of counting a night that takes longer than `CHEAP_S`, see `NightPace`."""
 
 
-def page(locations: Locations, settings: Settings, now: datetime) -> dict[str, Any]:
+class NightPace:
+    """Counts a night as often as that is cheap: up to some ten thousand files, with every look.
+
+    A night is counted row by row, a second or two a million. One that large is counted again when
+    `SHARE` of the time has gone by, and at once when the last of its files is no longer on its way.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._known: tuple[str, Counts] | None = None
+        self._until_mono = float("-inf")
+
+    def counts(self, connection: Connection, host: str, night: str, *, waiting: int) -> Counts:
+        """Return the counts of a night; `waiting` is how many files of all nights are on the way."""
+        began = self._clock.monotonic()
+        if self._known is not None and self._known[0] == night and began < self._until_mono:
+            found = self._known[1]
+            if waiting or not found.pending_files:
+                return found
+        found = reads.night_counts(connection, host, night)
+        now = self._clock.monotonic()
+        took_s = now - began
+        self._known = (night, found)
+        self._until_mono = now + (min(took_s / SHARE, LONGEST_S) if took_s > CHEAP_S else 0.0)
+        return found
+
+
+def page(
+    locations: Locations, settings: Settings, now: datetime, pace: NightPace
+) -> dict[str, Any]:
     """Return the status with all that the page shows beside it, from one look at the queue.
 
     `status` is contract.md's `oort status --json`; `links` every link, also where it is one; `night` is the newest night that has files, up to
@@ -34,7 +69,7 @@ def page(locations: Locations, settings: Settings, now: datetime) -> dict[str, A
         return {
             "status": glance(connection, view),
             "links": view.links(),
-            "night": _night(connection, view, now),
+            "night": _night(connection, view, now, pace),
             "lost": _lost(connection, view),
             "finished": _finished(connection, view, totals.get("latest", [])),
             "totals": totals,
@@ -42,15 +77,27 @@ def page(locations: Locations, settings: Settings, now: datetime) -> dict[str, A
         }
 
 
-def _night(connection: Connection | None, view: View, now: datetime) -> dict[str, Any]:
-    """Return the night so far. East of this machine's zone it may have another date already."""
-    tonight = night_of(now, None)
-    latest = (tonight + timedelta(days=1)).isoformat()
-    newest = reads.newest_night(connection, view.host, latest) if connection is not None else None
+def _night(
+    connection: Connection | None, view: View, now: datetime, pace: NightPace
+) -> dict[str, Any]:
+    """Return the night so far: the newest that has files, and none that has not begun anywhere."""
+    tonights = [night_of(now, one).isoformat() for one in _longitudes(view)]
+    newest = None
+    if connection is not None:
+        newest = reads.newest_night(connection, view.host, max(tonights))
     if connection is None or newest is None:
-        return {"night": tonight.isoformat(), "is_tonight": True} | _of_night(None)
-    counts = reads.night_counts(connection, view.host, newest)
-    return {"night": newest, "is_tonight": newest >= tonight.isoformat()} | _of_night(counts)
+        return {"night": max(tonights), "is_tonight": True} | _of_night(None)
+    waiting = sum(one.pending_files for one in view.counts.values())
+    counts = pace.counts(connection, view.host, newest, waiting=waiting)
+    return {"night": newest, "is_tonight": newest >= min(tonights)} | _of_night(counts)
+
+
+def _longitudes(view: View) -> list[float | None]:
+    """Return where the telescopes stand, as the daemon noted it last; None is the machine's zone."""
+    noted = view.notes.get("longitudes", {})
+    names = [watch.name for watch in view.settings.watches if watch.enabled]
+    found = {noted.get(name, {}).get("longitude_deg") for name in names}
+    return list(found) or [None]
 
 
 def _of_night(counts: Counts | None) -> dict[str, int]:

@@ -169,7 +169,7 @@ def test_the_token_is_asked_for_once_and_kept_in_a_cookie(guarded: Monitor) -> N
 
     reply = _log_in(guarded, TOKEN)
 
-    assert (reply.status, reply.headers["location"]) == (303, "/")
+    assert reply.status == 204
     cookie, *attributes = reply.headers["set-cookie"].split("; ")
     assert {"httponly", "samesite=strict", "path=/"} <= {one.lower() for one in attributes}
     assert TOKEN not in cookie
@@ -183,7 +183,6 @@ def test_a_wrong_token_opens_nothing(guarded: Monitor) -> None:
 
     assert reply.status == 401
     assert reply.headers["set-cookie"] is None
-    assert b'id="wrong">' in reply.content
 
 
 def test_no_other_site_may_log_a_browser_in(guarded: Monitor) -> None:

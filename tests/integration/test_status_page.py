@@ -19,8 +19,11 @@ from oort.policy.night import night_of
 from oort.queue.models import UPLOADS
 from oort.queue.opening import OpenQueue
 from oort.settings import Settings
+from oort.status import NightPace
+from oort.status.page import LONGEST_S
 from oort.values import Watch
-from tests.support.rows import row_in, sqlite_at
+from tests.support.fakes import EVENING, FakeClock
+from tests.support.rows import STORED, claim, end, row_in, sqlite_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +40,7 @@ class Night:
         self.locations = Locations(folder / "oort", folder / "oort")
         self.root = folder / "data"
         self.root.mkdir()
+        self.pace = NightPace(SystemClock())
         self.settings = Settings(watches=(Watch("dome", self.root),), host="dome-pc")
         self.opened = OpenQueue(sqlite_at(self.locations.database), host="", clock=SystemClock())
 
@@ -55,7 +59,7 @@ class Night:
         self.opened.queue.change(lambda connection: connection.execute(change))
 
     def page(self) -> dict[str, Any]:
-        return documents.page(self.locations, self.settings, NOW)
+        return documents.page(self.locations, self.settings, NOW, self.pace)
 
     def health(self, **ages: float) -> tuple[Level, str]:
         with QueueLock(self.locations.lock_file, Holder(4242, "daemon", "dome-pc")):
@@ -99,16 +103,27 @@ def test_before_the_first_file_of_tonight_the_night_before_is_shown(there: Night
     assert (night["is_tonight"], night["seen"], night["safe"]) == (False, 1, 1)
 
 
-def test_a_telescope_further_east_may_have_tomorrows_date(there: Night) -> None:
-    there.row("a.fits", state.DONE, days_ago=-1)
+@pytest.mark.parametrize(
+    ("longitude", "seen"),
+    [(0.0, 1), (-150.0, 0)],  # in the west it is half past eleven in the morning
+)
+def test_tonight_is_that_of_the_telescope(there: Night, longitude: float, seen: int) -> None:
+    there.row("a.fits", state.DONE)
+    change = update(UPLOADS).values(night="2026-11-22")
+    there.opened.queue.change(lambda connection: connection.execute(change))
+    noted = {"dome": {"longitude_deg": longitude}}
+    there.opened.queue.memory.note("longitudes", noted).result()
 
-    assert there.page()["night"]["is_tonight"] is True
+    night = documents.page(there.locations, there.settings, EVENING, there.pace)["night"]
+
+    assert (night["is_tonight"], night["seen"]) == (True, seen)
+    assert night["night"] == ("2026-11-22" if seen else "2026-11-21")
 
 
 def test_without_a_file_tonight_is_empty(there: Night, tmp_path: Path) -> None:
     assert there.page()["night"]["seen"] == 0
     locations = Locations(tmp_path / "none", tmp_path / "none")
-    nothing = documents.page(locations, there.settings, NOW)
+    nothing = documents.page(locations, there.settings, NOW, there.pace)
     assert nothing["night"]["night"] == TONIGHT.isoformat()
     assert not locations.state_folder.exists()
 
@@ -144,6 +159,37 @@ def test_the_span_that_is_not_over_comes_last(there: Night) -> None:
     memory.note("totals", {"span": [300, 2, 2]}).result()
 
     assert there.page()["throughput"] == {"span_s": 300, "spans": [[0, 1, 1], [300, 2, 2]]}
+
+
+class _SlowNight(FakeClock):
+    """A clock that goes on by two seconds with every look at it: to count the night takes that long."""
+
+    def monotonic(self) -> float:
+        self.advance(2.0)
+        return super().monotonic()
+
+
+def test_a_night_that_takes_long_to_count_is_not_counted_with_every_look(there: Night) -> None:
+    clock = _SlowNight()
+    there.pace = NightPace(clock)
+    there.row("a.fits", state.PENDING)
+    assert there.page()["night"]["seen"] == 1
+    there.row("b.fits", state.SETTLING)
+    assert there.page()["night"]["seen"] == 1
+
+    clock.advance(LONGEST_S)
+    assert there.page()["night"]["seen"] == 2
+
+
+def test_when_nothing_waits_any_more_it_is_counted_at_once(there: Night) -> None:
+    there.pace = NightPace(_SlowNight())
+    there.row("a.fits", state.PENDING)
+    assert there.page()["night"]["pending"] == 1
+    (upload,) = claim(there.opened)
+    end(there.opened, upload, STORED)
+
+    night = there.page()["night"]
+    assert (night["pending"], night["safe"]) == (0, 1)
 
 
 # -- how well it is ---------------------------------------------------------------------------------

@@ -357,7 +357,8 @@ function renderTimes() {
 // -- what it asks for -------------------------------------------------------------------------------
 
 async function order(command, what, done, button) {
-  if (button) button.disabled = true;
+  if (button.getAttribute("aria-disabled") === "true") return;
+  button.setAttribute("aria-disabled", "true"); // not `disabled`, which would take the focus away
   try {
     const answer = await fetch(`/${command}`, {
       method: "POST",
@@ -371,7 +372,7 @@ async function order(command, what, done, button) {
   } catch {
     tell("The monitor does not answer; nothing was done.");
   } finally {
-    if (button) button.disabled = false;
+    button.removeAttribute("aria-disabled");
   }
 }
 

@@ -4,7 +4,6 @@ import { attribute, svg } from "/assets/dom.js";
 import { clock, files, rate, size } from "/assets/words.js";
 
 const HOURS = 12;
-const LEFT = 64, RIGHT = 8, TOP = 10, BOTTOM = 24;
 
 export function spansOf(throughput, nowMs) {
   const width = throughput.span_s;
@@ -19,12 +18,12 @@ export function spansOf(throughput, nowMs) {
   return spans;
 }
 
-// Steps of 1, 2 and 5 of a unit, so that the lines are at numbers which people say.
+// A round number, so that the lines are at numbers which people say.
 function ceiling(value) {
   if (value <= 0) return 1024;
   const unit = 1024 ** Math.floor(Math.log(value) / Math.log(1024));
   const power = 10 ** Math.floor(Math.log10(value / unit));
-  const step = [1, 2, 5, 10].find((one) => one * power >= value / unit);
+  const step = [1, 2, 3, 4, 5, 6, 8, 10].find((one) => one * power >= value / unit);
   return step * power * unit;
 }
 
@@ -34,6 +33,8 @@ function axisRate(value) {
 
 export function draw(node, throughput, nowMs) {
   const spans = spansOf(throughput, nowMs);
+  const em = parseFloat(getComputedStyle(node).fontSize);
+  const [LEFT, RIGHT, TOP, BOTTOM] = [5.4 * em, 0.7 * em, 0.9 * em, 2 * em];
   const width = Math.max(240, Math.round(node.clientWidth || 600));
   const height = Math.round(node.clientHeight || 180);
   const top = ceiling(Math.max(...spans.map((span) => span.rate)));
@@ -44,7 +45,7 @@ export function draw(node, throughput, nowMs) {
     const y = TOP + inner.height * (1 - share);
     parts.push(svg("line", { class: share ? "grid" : "ground", x1: LEFT, x2: width - RIGHT, y1: y, y2: y }));
     if (share) {
-      parts.push(svg("text", { class: "axis", x: LEFT - 8, y: y + 4, "text-anchor": "end" }, axisRate(top * share)));
+      parts.push(svg("text", { class: "axis", x: LEFT - em * 0.7, y: y + em * 0.35, "text-anchor": "end" }, axisRate(top * share)));
     }
   }
   const every = width < 420 ? 4 : 2;
@@ -52,9 +53,9 @@ export function draw(node, throughput, nowMs) {
     const at = new Date(span.start * 1000);
     if (at.getMinutes() === 0 && at.getHours() % every === 0) {
       const x = LEFT + index * step;
-      const anchor = x > width - 40 ? "end" : x < LEFT + 16 ? "start" : "middle";
-      parts.push(svg("line", { class: "tick", x1: x, x2: x, y1: height - BOTTOM, y2: height - BOTTOM + 4 }));
-      parts.push(svg("text", { class: "axis", x, y: height - 6, "text-anchor": anchor }, clock(at)));
+      const anchor = x > width - 3 * em ? "end" : x < LEFT + 1.4 * em ? "start" : "middle";
+      parts.push(svg("line", { class: "tick", x1: x, x2: x, y1: height - BOTTOM, y2: height - BOTTOM + em * 0.35 }));
+      parts.push(svg("text", { class: "axis", x, y: height - em * 0.5, "text-anchor": anchor }, clock(at)));
     }
     if (span.bytes > 0) {
       const tall = Math.max(1.5, (inner.height * span.rate) / top);
