@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,7 @@ from oort.lock import daemon_of
 from oort.monitor.verdict import unreadable, verdict
 from oort.policy.health import Health
 from oort.policy.health import unreadable as unknown
-from oort.queue.database import Database
+from oort.queue.database import Database, reason_of
 from oort.settings import load_last_good
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from oort.clock import Clock
     from oort.locations import Locations
+
+log = logging.getLogger("oort.monitor")
 
 _ANEW_S: Final = 5.0
 """So often it is looked although nothing was written: a disk may have gone, a night may have begun."""
@@ -31,23 +34,36 @@ class Looking:
         self._locations = locations
         self._clock = clock
         self._pace = status.NightPace(clock)
+        self._told: str | None = None
 
     def page(self) -> dict[str, Any]:
         """Return what the page shows; where the queue cannot be read, that and why."""
         try:
             settings = load_last_good(self._locations)
             page = status.page(self._locations, settings, self._clock.now(), self._pace)
-        except OortError as error:
-            return {"verdict": unreadable(error.message), "trouble": error.message}
+        except Exception as error:  # noqa: BLE001  # a page that says what is wrong outlives it
+            reason = self._reason_of(error)
+            return {"verdict": unreadable(reason), "trouble": reason}
+        self._told = None
         return {"verdict": verdict(page), "trouble": None, **page}
 
     def health(self) -> Health:
         """Return what `oort check` says."""
         try:
             settings = load_last_good(self._locations)
-        except OortError as error:
-            return unknown(error.message)
-        return status.health(self._locations, settings, self._clock.now())
+            return status.health(self._locations, settings, self._clock.now())
+        except Exception as error:  # noqa: BLE001  # what cannot be found out is unknown, not well
+            return unknown(self._reason_of(error))
+
+    def _reason_of(self, error: Exception) -> str:
+        """Return an error in one line; one that is not meant for people is told on stderr, once."""
+        if isinstance(error, OortError):
+            return error.message
+        reason = f"{type(error).__name__}: {reason_of(error)}"
+        if reason != self._told:
+            self._told = reason
+            log.error("the queue cannot be read: %s", reason)
+        return reason
 
     def mark(self) -> object:
         """Return something that differs when there is news: a fraction of the cost of a look.

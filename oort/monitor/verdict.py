@@ -100,7 +100,7 @@ def _detail(page: Document) -> str:
     queue = page["status"]["queue"]
     parts = []
     if queue["pending_files"] or queue["by_status"]["Error"] or queue["gone"] + queue["changed"]:
-        parts.append(f"{_files(queue['safe'])} safe")
+        parts.append(f"{_files(queue['safe'])} safe" if queue["safe"] else "None is safe yet")
     elif queue["safe"] > page["night"]["safe"] > 0:
         parts.append(f"{_files(queue['safe'])} of all nights are safe")
     if queue["unproven"]:
