@@ -58,11 +58,8 @@ def keys(case: Case) -> Answers:
 
 
 def _give_to_us(file: Path) -> str:
-    try:
-        is_ours = file.stat().st_uid == os.geteuid()
-    except OSError:
-        is_ours = False
-    return f"{'chmod u+r' if is_ours else 'sudo chown $USER'} {remedies.quoted(file)}"
+    mended = "chmod u+r" if remedies.are_ours(file) else "sudo chown $USER"
+    return f"{mended} {remedies.quoted(file)}"
 
 
 def _login(api: str, username: str | None = None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from oort.values import Watch
 
 _FSTAB: Final = Path("/etc/fstab")
+_OF_REMOVABLE: Final = ("/media", "/run/media", "/mnt", "/Volumes")
+_LIST_DISKS: Final = (
+    "diskutil list" if sys.platform == "darwin" else "lsblk -o NAME,LABEL,SIZE,MOUNTPOINT"
+)
 _SET_BY_THE_FOLDER: Final = ("{folder}", "{watch}")
 
 
@@ -52,30 +57,33 @@ def watch(case: Case, name: str) -> Answers:
 
 def _trouble_of_root(path: Path) -> Answer | None:
     """Say why a folder whose disk answers cannot be looked at, None where it can."""
-    shown = printable(os.fsencode(path))
+    shown, place = printable(os.fsencode(path)), remedies.quoted(path)
     try:
         with os.scandir(os.fsencode(path)):
             return None
+    except FileNotFoundError:
+        return _missing(path)
     except NotADirectoryError:
         return problem(f"{shown} is no folder", remedies.change_watch(path.parent))
-    except FileNotFoundError:
-        if _is_in_fstab(path):
-            return problem(
-                f"{shown} is not there: its disk is not mounted", f"sudo mount {_mount_point(path)}"
-            )
-        return problem(
-            f"{shown} is not there: make it again or mount its disk, or end the watch with "
-            "`oort unwatch`",
-            f"mkdir -p {remedies.quoted(path)}",
-        )
     except PermissionError:
         return problem(f"{shown} cannot be read by you", _let_read(path, [os.fsencode(path)]))
     except OSError as error:
-        place = remedies.quoted(path)
         return problem(
             f"{shown} cannot be read: {error.strerror}",
             f"sudo umount -l {place} && sudo mount {place}",
         )
+
+
+def _missing(path: Path) -> Answer:
+    words = f"{printable(os.fsencode(path))} is not there"
+    if _is_in_fstab(path):
+        return problem(f"{words}: its disk is not mounted", f"sudo mount {_mount_point(path)}")
+    if any(path.is_relative_to(place) for place in _OF_REMOVABLE):
+        return problem(f"{words}: its disk is not plugged in, or not mounted", _LIST_DISKS)
+    return problem(
+        f"{words}: make it again or mount its disk, or end the watch with `oort unwatch`",
+        f"mkdir -p {remedies.quoted(path)}",
+    )
 
 
 def _mount_points() -> list[str]:
@@ -99,11 +107,7 @@ def _mount_point(path: Path) -> str:
 
 def _let_read(root: Path, places: list[bytes]) -> str:
     """Return what lets this user read some folders: by the mode of their own, by a list otherwise."""
-    try:
-        are_ours = all(os.stat(place).st_uid == os.geteuid() for place in places)  # noqa: PTH116  # bytes
-    except OSError:
-        are_ours = False
-    if are_ours:
+    if remedies.are_ours(*places):
         return f"chmod u+rX {remedies.quoted(*places)}"
     import getpass
 
@@ -156,7 +160,7 @@ def _neighbours(case: Case, watch: Watch) -> Answers:
         elif _have_one_dataset(watch, other):
             nested = _nested(watch, other)
             yield warning(
-                f'the watch "{other.name}" {nested}fills the same dataset ({watch.dataset}): of two '
+                f'the watch "{other.name}" {nested}fills the same dataset ({_dataset_of(watch)}): of two '
                 "different files with one name only the first is sent",
                 remedies.change_watch(watch.path, "-d", shlex.quote("{watch}/{folder}")),
             )

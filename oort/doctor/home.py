@@ -105,7 +105,8 @@ def permissions(case: Case) -> Answers:
     answers = [*_of_strangers(places), *_not_writable(places), *_open(places)]
     yield from answers
     if not answers:
-        where = remedies.joined(str(place) for place in {place.parent for place in places})
+        folders = (case.locations.config_folder, case.locations.state_folder)
+        where = " and ".join(dict.fromkeys(map(str, folders)))
         yield ok(f"what Oort keeps is its owner's alone, in {where}")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from oort.doctor import account, events, folders, home, night, running, storage
 from oort.doctor.findings import Answer, Finding, warning
 from oort.doctor.patience import Asked, TooSlowError
+from oort.policy.naming import words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,14 +100,16 @@ def examine(case: Case, *, on_error: Callable[[Exception], None] | None = None) 
         try:
             answers = question.answer(until - case.clock.monotonic())
         except TooSlowError:
-            words = f"this check did not come to an end within {PATIENCE_S:g} s"
-            answers = [warning(words, "oort doctor -v")]
+            text = f"this check did not come to an end within {PATIENCE_S:g} s"
+            answers = [warning(text, "oort doctor -v")]
         except Exception as error:  # noqa: BLE001  # the other checks must be told all the same
             if on_error is not None:
                 on_error(error)
-            words = f"this check could not be made: {_in_words(error)}"
-            answers = [warning(words, "oort doctor --debug")]
-        findings += [Finding(name, one.state, one.text, one.remedy) for one in answers]
+            text = f"this check could not be made: {_in_words(error)}"
+            answers = [warning(text, "oort doctor --debug")]
+        findings += [
+            Finding(words(name), one.state, words(one.text), one.remedy) for one in answers
+        ]
     return findings
 
 

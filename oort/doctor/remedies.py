@@ -80,6 +80,16 @@ def joined(names: Iterable[str], most: int = 3) -> str:
     return f"{words} and {len(found) - most} more" if len(found) > most else words
 
 
+def are_ours(*places: bytes | Path) -> bool:
+    """Tell whether this user owns all of these places, as far as they can be asked."""
+    if not hasattr(os, "geteuid"):
+        return True
+    try:
+        return all(os.stat(place).st_uid == os.geteuid() for place in places)  # noqa: PTH116  # bytes
+    except OSError:
+        return False
+
+
 def mount_of(place: Path) -> Path:
     """Return where the disk of a place is mounted."""
     real = Path(os.path.realpath(place))

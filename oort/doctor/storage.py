@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from typing import TYPE_CHECKING, Final
 
 from oort.doctor import remedies
@@ -95,7 +96,9 @@ def _file_database(case: Case, file: Path) -> Answers:
         yield from _log_of(case, file)
         size = f"{file.stat().st_size / _MB:,.1f} MB"
         checked = "sound" if look.is_sound else "too large to be checked through here"
-        yield ok(f"{file}: {size}, schema {look.schema}, {checked}")
+        yield ok(
+            f"{file}: {size}, schema {look.schema}, {checked} (SQLite {sqlite3.sqlite_version})"
+        )
 
 
 def _remedy_of_no_queue(case: Case, file: Path, look: FileLook) -> str:
@@ -122,7 +125,9 @@ def _server_database(case: Case) -> Answers:
                 yield ok(f"the queue on the database server has schema {HEAD}")
     except QueueError as error:
         remedy = remedies.told_in(error.hint) if "schema" in error.message else None
-        yield problem(error.message, remedy or "oort config set database postgresql+psycopg://…")
+        yield problem(
+            error.message, remedy or "oort config set database postgresql+psycopg://USER@HOST/NAME"
+        )
 
 
 def backups(case: Case) -> Answers:

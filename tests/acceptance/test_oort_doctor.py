@@ -133,6 +133,17 @@ def test_nothing_is_created_where_there_is_nothing(tmp_path: Path) -> None:
     found.one("database", "warning")
 
 
+def test_names_that_are_no_utf_8_are_shown_with_escapes(tmp_path: Path) -> None:
+    home = Home(tmp_path / os.fsdecode(b"caf\xe9"))
+    (home.folder / "oort").mkdir(0o755)
+
+    trouble = ask(home).one("permissions", "warning")
+
+    assert "caf\\xe9/oort: open to others" in trouble["text"]
+    mend(home, trouble)
+    assert ask(home).is_ok("permissions")
+
+
 def test_nothing_is_changed_in_a_home_that_was_used(watched: Home, folder: Path) -> None:
     make_fits(folder / "stopped.fits")
     watched.start()
@@ -313,6 +324,16 @@ def test_a_queue_on_a_network_share(watched: Home, tmp_path: Path) -> None:
 
     assert "is on a network file system" in trouble["text"]
     assert trouble["remedy"].startswith("oort config set database sqlite:///")
+
+
+def test_a_database_server_that_is_away(watched: Home) -> None:
+    watched.configure({"database": "postgresql+psycopg://oort:secret@127.0.0.1:9/oort"})
+
+    trouble = ask(watched).one("database", "problem")
+
+    assert "cannot be opened" in trouble["text"]
+    assert "secret" not in trouble["text"]
+    assert ask(watched).is_ok("backups")
 
 
 def test_a_log_of_the_queue_that_has_grown(watched: Home) -> None:
@@ -625,6 +646,15 @@ def test_a_folder_that_is_not_there_is_made_by_the_remedy(watched: Home, folder:
 
     assert trouble["remedy"] == f"mkdir -p {folder}"
     assert ask(watched).is_ok("watch dome")
+
+
+def test_a_disk_that_is_not_plugged_in(home: Home) -> None:
+    add_watch(home, "usb", Path("/media/nobody/images"))
+
+    trouble = ask(home).one("watch usb", "problem")
+
+    assert "not plugged in" in trouble["text"]
+    assert trouble["remedy"].startswith("lsblk ")
 
 
 def test_a_share_that_does_not_answer_hides_nothing_else(

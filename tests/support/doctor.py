@@ -33,6 +33,7 @@ _PROGRAMS: Final = {
     "du",
     "echo",
     "loginctl",
+    "lsblk",
     "mkdir",
     "mv",
     "oort",
