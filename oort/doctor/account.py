@@ -138,7 +138,8 @@ def key(case: Case, api: str) -> Answers:
     except OortError as error:
         yield problem(f"no key can be had: {error.message}", _login(api))
         return
-    stored, whose = look.account, f"the key of {look.account.username}"
+    stored = look.account
+    whose = f"the key of {stored.username}" if stored.username else "the key"
     if not stored.has_upload_right:
         yield problem(f"no key is stored for {stored.server}: nothing is sent there", _login(api))
         return
