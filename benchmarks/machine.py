@@ -13,12 +13,13 @@ from benchmarks import peers, sink
 
 
 def described() -> str:
-    """Return one line about the machine and the versions."""
+    """Return one line about the machine, what else it has to do, and the versions."""
     tools = peers.versions() | {"nginx": "not installed" if sink.missing() else sink.version()}
     versions = ", ".join(f"{name} {number}" for name, number in tools.items())
     return (
         f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, commit {_commit()},"
-        f" {os.cpu_count()} cores ({_processor()}), {platform.system()} {platform.release()},"
+        f" {os.cpu_count()} cores ({_processor()}) with a load of {os.getloadavg()[0]:.1f} before,"
+        f" {platform.system()} {platform.release()},"
         f" Python {platform.python_version()}, arcsecond {version('arcsecond')}, {versions}"
     )
 
