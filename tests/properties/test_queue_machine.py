@@ -569,8 +569,10 @@ class QueueMachine(RuleBasedStateMachine):
         row = self.model.newest(path)
         told = self.order(Which((ROOT + b"/" + path,)))
 
-        closed = {state.DONE, state.ALREADY_SYNCED, state.IGNORED, *state.IN_HAND}
+        closed = {state.DONE, state.ALREADY_SYNCED, *state.IN_HAND}
         refused = row is None or row.state in closed
+        # What is ignored because its watch was taken away is nobody's word yet.
+        refused = refused or (row is not None and row.state == state.IGNORED and row.acknowledged)
         assert (told.moved, len(told.refused)) == ((0, 1) if refused else (1, 0))
         if row is not None and not refused:
             row.state, row.acknowledged, row.due = state.IGNORED, True, None
