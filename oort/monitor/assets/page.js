@@ -195,10 +195,8 @@ function renderNight() {
     say(node, words.count(value));
     node.parentElement.classList.toggle("zero", value === 0);
   }
-  const counted = Math.max(1, night.seen - night.skipped);
   let start = 0;
-  for (const [name, value] of [["safe", night.safe], ["pending", night.pending], ["error", needs]]) {
-    const share = Math.min(1000 - start, Math.round((1000 * value) / counted));
+  for (const [name, share] of shares(night.safe, night.pending, needs)) {
     const part = byId("ring").querySelector(`.${name}`);
     attribute(part, "stroke-dasharray", `${share} ${1000 - share}`);
     attribute(part, "stroke-dashoffset", -start);
@@ -206,6 +204,16 @@ function renderNight() {
     start += share;
   }
   attribute(byId("ring"), "aria-label", `${words.count(night.safe)} of ${words.files(night.seen)} safe`);
+}
+
+// The parts of the ring, in thousandths: one file that needs somebody is seen among ten thousand.
+function shares(safe, pending, needs) {
+  const all = Math.max(1, safe + pending + needs);
+  const part = (value) => (value ? Math.max(16, Math.floor((1000 * value) / all)) : 0);
+  const rest = 1000 - (safe ? 16 : 0);
+  const error = Math.min(part(needs), rest - (pending ? 16 : 0));
+  const onTheWay = Math.min(part(pending), rest - error);
+  return [["safe", safe ? 1000 - error - onTheWay : 0], ["pending", onTheWay], ["error", error]];
 }
 
 function renderNeeds() {
