@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +14,6 @@ from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.support.daemon import Home
     from tests.support.sandbox import Sandbox
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 MANY_BLOCKS = 400 * BLOCK
 ONE_BLOCK = 20 * BLOCK
 """Less than the 64 KiB in which a form goes out: when it waits, its last byte has been read."""
+FIRST_BLOCK = 64 * 1024
 NEXT_TO_NOTHING = "1b"
 """A byte a second: uploads begin, and their first block waits until the limit is another one."""
 
@@ -124,6 +126,18 @@ def _make(folder: Path, size: int) -> list[Path]:
     ]
 
 
+def _read_so_far(home: Home, path: Path) -> int:
+    """Return how much of a file the daemon has read, 0 where it does not have it open (proc(5), fdinfo)."""
+    assert home.daemon is not None
+    process = Path(f"/proc/{home.daemon.pid}")
+    for descriptor in (process / "fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if descriptor.readlink() == path:
+                told = (process / "fdinfo" / descriptor.name).read_text()
+                return int(told.partition("pos:")[2].split()[0])
+    return 0
+
+
 def _under_way(sandbox: Sandbox, least_bytes: int) -> int:
     return len([one for one in sandbox.uploads() if one["bytes_received"] >= least_bytes])
 
@@ -178,7 +192,11 @@ def test_changed_around_its_first_and_its_last_byte(
     home.configure({"bwlimit": NEXT_TO_NOTHING, "workers": str(len(files))})
     home.watch(folder)
     home.start()
-    wait_until(lambda: _under_way(sandbox, 0) == len(files), timeout_s=60, what=home.told)
+    wait_until(
+        lambda: all(_read_so_far(home, path) >= min(_size(path), FIRST_BLOCK) for path in files),
+        timeout_s=60,
+        what=home.told,
+    )
 
     for change, path in zip(CHANGES * 2, files, strict=True):
         change(path)
@@ -199,7 +217,11 @@ def test_deleted_while_it_is_sent(home: Home, sandbox: Sandbox, tmp_path: Path) 
     home.configure({"bwlimit": NEXT_TO_NOTHING, "workers": "1"})
     home.watch(folder)
     home.start()
-    wait_until(lambda: _under_way(sandbox, 0) == 1, timeout_s=60, what=home.told)
+    wait_until(
+        lambda: any(_read_so_far(home, path) == _size(path) for path in files),
+        timeout_s=60,
+        what=home.told,
+    )
     wait_until(lambda: home.status()["queue"]["total"] == 2, timeout_s=30, every_s=0.1)
 
     for path in files:

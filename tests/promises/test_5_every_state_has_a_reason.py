@@ -138,7 +138,7 @@ def test_states_that_pass_tell_what_comes_next_too(
     """A file that is looked at while its state passes tells what is done, and what is next.
 
     1. There is one worker. The server takes long to create the dataset: the first file's is being
-       synced, the second one is handed to the worker, the third is pending.
+       synced, the others are pending.
     2. The server leaves the tags out of its answer, and takes long to write them: the first file is
        tagging.
     3. The answer about the second one is lost, and the server takes long to say what it has: the
@@ -161,7 +161,7 @@ def test_states_that_pass_tell_what_comes_next_too(
     home.start()
     home.wait_for_row(first.name, substatus="syncing dataset...")
     make_fits(second, salt=1)
-    wait_until(lambda: home.row(second.name).get("claim"), timeout_s=30, what=home.told)
+    home.wait_for_row(second.name, substatus="pending")
     make_fits(third, salt=2)
 
     for path, substatus in (

@@ -113,8 +113,9 @@ def test_only_waiting_rows_can_be_taken_in_hand() -> None:
     assert takers == {state.PENDING, state.WAITING, state.FAILED}
 
 
-def test_done_is_for_ever() -> None:
-    assert TRANSITIONS[state.DONE] == frozenset()
+def test_done_is_for_ever_unless_the_server_has_lost_it() -> None:
+    """`oort verify` alone sends a stored file again; a scan, a worker and `oort retry` do not."""
+    assert TRANSITIONS[state.DONE] == {state.PENDING}
 
 
 def test_only_a_person_or_a_lost_watch_puts_a_file_aside() -> None:
