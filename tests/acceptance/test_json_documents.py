@@ -7,45 +7,29 @@ is being sent. The night's report has its own test (tests/docs/test_json_output_
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support import json_page
 from tests.support.files import make_fits
+from tests.support.json_page import documented
 from tests.support.wait import wait_until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.daemon import Home
     from tests.support.sandbox import Sandbox
 
-pytestmark = pytest.mark.slow
-
-PAGE = Path(__file__).parents[2] / "docs" / "json-output.md"
 BY_NAME = {"by_status"}
 """Their keys are words that are listed elsewhere."""
 
-
-def fields_of(document: Any, above: str = "") -> set[str]:
-    if isinstance(document, list):
-        return {name for one in document for name in fields_of(one, above)}
-    found: set[str] = set()
-    for key, value in document.items():
-        name = f"{above}{key}"
-        if isinstance(value, dict) and key not in BY_NAME:
-            found |= fields_of(value, f"{name}.")
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            found |= fields_of(value, f"{name}[].")
-        else:
-            found.add(name)
-    return found
+pytestmark = pytest.mark.slow
 
 
-def documented(chapter: str) -> set[str]:
-    text = PAGE.read_text(encoding="utf-8").partition(f"## `{chapter}`\n")[2].partition("\n## ")[0]
-    cells = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
-    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+def fields_of(document: Any) -> set[str]:
+    return json_page.fields_of(document, by_name=BY_NAME)
 
 
 def test_every_field_is_documented(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
