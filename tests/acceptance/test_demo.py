@@ -156,6 +156,7 @@ def test_an_interrupted_night_leaves_nothing_behind(
     assert_nothing_is_left(demo)
 
 
+@pytest.mark.nightly
 def test_a_kept_home_is_named_and_holds_files_and_logs(start: Callable[..., Demo]) -> None:
     demo = start("--keep", "--exposures", "1")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.client import write_files
 from tests.support.daemon import QUICK
 from tests.support.proxy import Proxy
@@ -37,6 +39,7 @@ def test_where_answers_take_long_there_are_more(
     assert most_connections(home, sandbox, tmp_path / "dome", "auto") >= 12
 
 
+@pytest.mark.nightly
 def test_a_number_that_is_set_is_kept(home: Home, sandbox: Sandbox, tmp_path: Path) -> None:
     """One connection more may be there: it asks whether the server knows this account."""
     assert most_connections(home, sandbox, tmp_path / "dome", "3") in (3, 4)

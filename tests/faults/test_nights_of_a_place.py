@@ -60,6 +60,7 @@ def test_a_night_runs_by_the_telescope_on_a_machine_that_says_utc(
     assert 2 == len(sandbox.files())
 
 
+@pytest.mark.nightly
 def test_nights_are_set_right_when_the_server_comes_back(
     home: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:
