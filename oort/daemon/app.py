@@ -284,10 +284,9 @@ class Daemon:
         """Return every job of the clock: name, how often, what; the beat does the rest."""
         tick_s = TICK_OF_SHARED_S if self._database.file is None else TICK_S
         return (
-            Job("probe", lambda: _HOUR_S, self._probes.run),  # and by each beat that finds one due
-            Job(
-                "sites", lambda: _HOUR_S, self._ask_for_sites
-            ),  # and by each beat that finds one due
+            # These two also run by each beat that finds one due.
+            Job("probe", lambda: _HOUR_S, self._probes.run),
+            Job("sites", lambda: _HOUR_S, self._ask_for_sites),
             Job("rescan", lambda: self._following.settings.rescan_s, self._detection.rescan),
             Job("tick", lambda: tick_s, self._wake),
             Job("bandwidth", lambda: self._following.rate_again_s, self._following.set_rate),

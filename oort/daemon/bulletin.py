@@ -73,7 +73,9 @@ class Bulletin:
             link = off[0]
             return f"{link['api']}: {link['state']} since {iso(link['since'])}"
         in_hand = len(self.workers.in_hand())
-        return f"{in_hand} uploads in hand" if in_hand else "nothing in hand"
+        if not in_hand:
+            return "nothing in hand"
+        return "1 upload in hand" if in_hand == 1 else f"{in_hand} uploads in hand"
 
     def _gather(self) -> dict[str, Any]:
         watches = self.watches()

@@ -4,8 +4,9 @@ APScheduler depends on the wall clock (measured: a step back stops its jobs, a s
 makes it list every missed run). So its triggers here never look back, its defaults are changed once
 (`coalesce`, one instance, no grace time that would skip a run), and a guard that waits on the
 monotonic clock looks now and then for plans that belong to another time: it must be no job itself,
-because a step back stops those. What is due about once a second is no job: `oort.daemon.beat`. Nothing that a file waits for depends on any of it: dispatch and
-settling wait on monotonic events of their own.
+because a step back stops those. What is due about once a second is no job: `oort.daemon.beat`.
+Nothing that a file waits for depends on any of it: dispatch and settling wait on monotonic events of
+their own.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 STANDSTILL_S: Final = 45.0
-"""A thread of ours that has not come round for so long does not get on: all come round in a second."""
+"""A thread of ours that has not come round for so long does not get on: all come round in seconds."""
 
 
 class ServiceManager:
@@ -60,7 +60,7 @@ class ServiceManager:
 
 
 class Pulse:
-    """Beats for the watchdog while every thread gets on; asked by the main thread, once a second.
+    """Beats for the watchdog while every thread gets on; asked by the main thread, every two seconds.
 
     `rounds` gives, for each thread by name, the monotonic moment when it last came round. While the
     queue waits for space (`waits_for_space`) everybody may wait with it.

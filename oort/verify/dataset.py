@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from oort.errors import OortError
-from oort.policy.same import Comparison, Local, NeedsHash, Other, Same, compare, names_at_server
+from oort.policy.same import (
+    Comparison,
+    Local,
+    NeedsHash,
+    Other,
+    Same,
+    compare,
+    names_at_server,
+    same_name,
+)
 from oort.policy.verifying import Finding, Judgement, with_server
 from oort.remote import Ended, MayNotLookError, NotThereError, UnusableListingError
 from oort.values import printable
@@ -19,7 +28,7 @@ if TYPE_CHECKING:
     from oort.remote import Remote
     from oort.values import RemoteFile
 
-_RANK = {Same: 2, NeedsHash: 1, Other: 0}
+_PROVEN: Final = 3
 
 
 @dataclass(slots=True, eq=False)
@@ -36,12 +45,55 @@ class Expected:
     seen: RemoteFile | None = None
     """The server's file that was compared."""
 
+    def see(self, file: RemoteFile, host: str) -> None:
+        """Compare with a file of the server's, and keep what is nearest to ours.
+
+        One under a name that the server may have made of ours counts only where it is proven ours:
+        it may well be the copy of another file.
+        """
+        told = self._compare(file, host)
+        if _rank(told) < _PROVEN and not self._is_called(file):
+            return
+        if self.compared is None or _rank(told) > _rank(self.compared):
+            self.compared, self.seen = told, file
+
     def judge(self, host: str, read: Callable[[], str | None]) -> Judgement:
         """Return what the listing said of it; `read` gives the SHA-256 where only that can tell."""
         if isinstance(self.compared, NeedsHash) and self.seen is not None:
             self.sha256 = read()
-            self.compared = _compare(self, self.seen, host)
+            self.compared = self._compare(self.seen, host)
         return with_server(self.compared)
+
+    @property
+    def name(self) -> str:
+        """The file's own name, in words."""
+        return printable(self.version.rel_path.rsplit(b"/", 1)[-1])
+
+    def _is_called(self, file: RemoteFile) -> bool:
+        known_as = (file.id == self.queued.remote_id, file.name == self.queued.remote_name)
+        return any(known_as) or same_name(self.name, file.name)
+
+    def _compare(self, file: RemoteFile, host: str) -> Comparison:
+        return compare(
+            Local(self.version.size, self.sha256, origin=host, folder=self.folder),
+            size=file.size,
+            sha256=file.sha256,
+            tags=file.tags,
+            has_file=file.has_file,
+        )
+
+
+def _rank(told: Comparison) -> int:
+    """Return how near a comparison comes to "the same"."""
+    match told:
+        case Same(unproven=False):
+            return _PROVEN
+        case Same():
+            return 2
+        case NeedsHash():
+            return 1
+        case Other():
+            return 0
 
 
 def compare_listing(
@@ -58,28 +110,37 @@ def compare_listing(
     Returns a judgement that holds for all of them where the server does not let us look or has no
     such dataset, else None. Raises OortError where the listing cannot be had.
     """
-    wanted = _Wanted(expected)
+    try:
+        return _compare(remote, dataset, portal, _Wanted(expected), host=host, on_file=on_file)
+    except UnusableListingError as unusable:
+        raise _words(unusable.ended, dataset) from None
+    except Ended as ended:
+        raise _words(ended, dataset) from None
 
+
+def _compare(
+    remote: Remote,
+    dataset: str,
+    portal: str | None,
+    wanted: _Wanted,
+    *,
+    host: str,
+    on_file: Callable[[], None],
+) -> Judgement | None:
     def take(file: RemoteFile) -> None:
         on_file()
         for one in wanted.for_which_may_be(file):
-            _note(one, file, host)
+            one.see(file, host)
 
     try:
         remote.files(dataset, portal, take)
     except MayNotLookError:
         return Judgement(Finding.UNPROVEN, reason="this key may not look into the dataset")
     except NotThereError:
-        if remote.dataset(dataset, portal) is None:
-            return None  # it was deleted: nothing of it is there
-        raise OortError(
-            f"the server does not list the dataset {dataset}", hint="try again later"
-        ) from None
-    except UnusableListingError as unusable:
-        raise _words(unusable.ended, dataset) from None
-    except Ended as ended:
-        raise _words(ended, dataset) from None
-    return None
+        if remote.dataset(dataset, portal) is not None:
+            words = f"the server does not list the dataset {dataset}"
+            raise OortError(words, hint="try again later") from None
+    return None  # where the dataset was deleted nothing of it was seen
 
 
 class _Wanted:
@@ -112,26 +173,8 @@ def oldest_named(remote: Remote, name: str, portal: str | None) -> str:
 
 def _names(one: Expected) -> set[str]:
     """Return the names that the server may show for a file."""
-    name = printable(one.version.rel_path.rsplit(b"/", 1)[-1])
-    names = {name, *names_at_server(name)}
+    names = {one.name, *names_at_server(one.name)}
     return names | {one.queued.remote_name} if one.queued.remote_name else names
-
-
-def _note(one: Expected, file: RemoteFile, host: str) -> None:
-    told = _compare(one, file, host)
-    if one.compared is None or _rank(told) > _rank(one.compared):
-        one.compared, one.seen = told, file
-
-
-def _compare(one: Expected, file: RemoteFile, host: str) -> Comparison:
-    local = Local(one.version.size, one.sha256, origin=host, folder=one.folder)
-    return compare(
-        local, size=file.size, sha256=file.sha256, tags=file.tags, has_file=file.has_file
-    )
-
-
-def _rank(told: Comparison) -> tuple[int, bool]:
-    return _RANK[type(told)], isinstance(told, Same) and not told.unproven
 
 
 def _words(ended: Ended, dataset: str) -> OortError:

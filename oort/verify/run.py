@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from oort.detect.bounds import Bounds
@@ -272,7 +273,7 @@ class Verifying:
         found = Result()
         again: list[int] = []
         for one in expected:
-            judgement = for_all or one.judge(host, lambda one=one: self._read(one.version))  # type: ignore[misc]
+            judgement = for_all or one.judge(host, partial(self._read, one.version))
             found.add(self._path(one.version.rel_path), judgement)
             if judgement.remedy is Remedy.SEND_AGAIN:
                 again.append(one.queued.id)
