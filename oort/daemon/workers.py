@@ -20,8 +20,8 @@ from oort.policy import state
 from oort.policy.outcome import Changed, Interrupted, Outcome, Unreadable, WatchRefused
 from oort.policy.retry import Decision, Facts, decide
 from oort.policy.state import Status
+from oort.queue.ends import Ended
 from oort.queue.moves import StaleRowError
-from oort.queue.store import Ended
 from oort.transfer.attempt import Carried, carry, doubt_of
 from oort.values import printable
 

@@ -10,7 +10,7 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy import insert as sql_insert
 
 from oort.policy.state import Status
-from oort.queue import moves
+from oort.queue.candidates import unindexed
 from oort.queue.models import DATASETS, IS_OPEN, UPLOADS
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class Datasets:
     def _waiting_for(self, key: DatasetKey, watches: Sequence[str]) -> list[Any]:
         return [
             UPLOADS.c.host == self._host,
-            moves.unindexed(UPLOADS.c.watch).in_(list(watches)),
+            unindexed(UPLOADS.c.watch).in_(list(watches)),
             IS_OPEN,
             UPLOADS.c.status == Status.NEW.value,
             UPLOADS.c.dataset_name == key.name,

@@ -12,8 +12,8 @@ from sqlalchemy import bindparam, select, update
 from oort.policy.ledger import Entry
 from oort.policy.night import moment_of, night_of
 from oort.policy.state import State, Status, Substatus
+from oort.queue.candidates import unindexed
 from oort.queue.models import UPLOADS
-from oort.queue.moves import unindexed
 from oort.values import printable
 
 if TYPE_CHECKING:

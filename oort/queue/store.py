@@ -11,16 +11,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import BigInteger, and_, bindparam, exists, or_, select, type_coerce, update
-from sqlalchemy import insert as sql_insert
 
 from oort.policy import state
 from oort.policy.sighting import is_open
-from oort.policy.state import IN_HAND, SAFE, State, Status, Substatus
+from oort.policy.state import SAFE, State, Status, Substatus
 from oort.policy.version import FileVersion, RelPath
 from oort.queue import care, moves, orders, tallying
+from oort.queue.candidates import unindexed
 from oort.queue.datasets import Datasets
+from oort.queue.ends import End, Ended, finish_all
 from oort.queue.memory import Memory
-from oort.queue.models import ATTEMPTS, IS_IN_HAND, IS_TODO, UPLOADS
+from oort.queue.models import IS_IN_HAND, IS_TODO, UPLOADS
 from oort.queue.moves import Move, of_few_lengths, state_of
 from oort.queue.noting import Noting
 from oort.queue.rows import absolute_text, born, kin_rows, known_rows, upload_of
@@ -49,19 +50,10 @@ _OPEN_WORDS: Final = [
 ]
 
 
-_BEFORE_END: Final = select(
-    UPLOADS.c.id,
-    UPLOADS.c.attempts,
-    UPLOADS.c.cuts,
-    UPLOADS.c.changed_in_hand,
-    UPLOADS.c.sha256,
-).where(UPLOADS.c.id.in_(bindparam("row_ids", expanding=True)))
-_ATTEMPT: Final = sql_insert(ATTEMPTS)
-
 # The conditions for rows of ours, which are found by another index than the watch's.
 _MINE: Final = and_(
     UPLOADS.c.host == bindparam("at_host"),
-    moves.unindexed(UPLOADS.c.watch).in_(bindparam("in_watches", expanding=True)),
+    unindexed(UPLOADS.c.watch).in_(bindparam("in_watches", expanding=True)),
 )
 _PENDING: Final = (
     select(UPLOADS.c.id).where(_MINE, UPLOADS.c.substatus == Substatus.PENDING.value).limit(1)
@@ -80,32 +72,6 @@ _WITH_NAMESAKE: Final = select(UPLOADS.c.id).where(
     UPLOADS.c.id.in_(bindparam("row_ids", expanding=True)),
     exists().where(_OTHER.c.name == UPLOADS.c.name, _OTHER.c.id != UPLOADS.c.id),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """What came of an attempt, as it is kept: see `oort.policy.outcome` for the words."""
-
-    outcome: str
-    started_at: datetime
-    bytes_sent: int = 0
-    http_status: int | None = None
-    remote_id: str | None = None
-    remote_name: str | None = None
-    sha256: str | None = None
-    unproven: bool = False
-    tags_pending: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """The end of one attempt, on its way into the queue."""
-
-    upload_id: int
-    claim: int
-    before: State
-    decision: Decision
-    ended: Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,18 +247,11 @@ class Queue:
         One that is not `urgent` may share a commit up to 20 ms later. The result tells whether
         detection saw another version meanwhile and must look again.
         """
-        end = _End(upload.id, upload.claim, before, decision, ended)
+        end = End(upload.id, upload.claim, before, decision, ended)
         return self._writer.submit_one_of_many(self._finish_all, end, urgent=urgent)
 
-    def _finish_all(self, connection: Connection, ends: Sequence[_End]) -> list[bool]:
-        now = self._clock.now()
-        ids = of_few_lengths([end.upload_id for end in ends])
-        rows = {row.id: row for row in connection.execute(_BEFORE_END, {"row_ids": ids})}
-        moves.move_each(
-            connection, [_last_step(end, rows[end.upload_id], now) for end in ends], now
-        )
-        connection.execute(_ATTEMPT, [_attempt_of(end, now) for end in ends])
-        return [bool(rows[end.upload_id].changed_in_hand) for end in ends]
+    def _finish_all(self, connection: Connection, ends: Sequence[End]) -> list[bool]:
+        return finish_all(connection, ends, self._clock.now())
 
     def recover(self, *, wait_s: float) -> int:
         """Make every row that was in hand when the daemon died a doubt; return how many.
@@ -465,50 +424,3 @@ def _given_back(row: RowMapping, asked_at: datetime) -> Move:
         values["next_attempt_at"] = asked_at
     after = state.WAITING if sent else state.PENDING
     return Move(row["id"], now_in, after, "the daemon ended while it was in hand", values)
-
-
-def _last_step(end: _End, row: Any, now: datetime) -> Move:
-    """Return the step that an attempt ends with."""
-    decision = end.decision
-    values = _values_of(decision, end.ended, row, now)
-    return Move(end.upload_id, end.before, decision.state, decision.cause, values, claim=end.claim)
-
-
-def _attempt_of(end: _End, now: datetime) -> dict[str, Any]:
-    """Return an attempt as it is kept."""
-    return {
-        "upload_id": end.upload_id,
-        "started_at": end.ended.started_at,
-        "ended_at": now,
-        "outcome": end.ended.outcome,
-        "counted": end.decision.counted,
-        "bytes_sent": end.ended.bytes_sent,
-        "http_status": end.ended.http_status,
-        "error": end.decision.error,
-    }
-
-
-def _values_of(decision: Decision, ended: Ended, row: Any, now: datetime) -> dict[str, Any]:
-    """Return the columns that an attempt's end sets, beside the state."""
-    values: dict[str, Any] = {
-        "error": decision.error,
-        "attempts": row.attempts + decision.counted,
-        "cuts": row.cuts + decision.cut,
-        "may_be_stored": decision.may_be_stored,
-        "body_complete": decision.body_complete,
-        "ask_first": decision.ask_first,
-        "asked_complete": decision.asked_complete,
-        "claimed_by": None,
-        "unproven": ended.unproven,
-        "tags_pending": ended.tags_pending,
-        "sha256": ended.sha256 or row.sha256,
-    }
-    if decision.state not in IN_HAND and decision.state.status is not Status.NEW:
-        values["priority"] = 0
-    if ended.remote_id is not None:
-        values["remote_id"] = ended.remote_id
-    if ended.remote_name is not None:
-        values["remote_name"] = ended.remote_name
-    if decision.delay_s is not None:
-        values["next_attempt_at"] = now + timedelta(seconds=decision.delay_s)
-    return values

@@ -20,7 +20,7 @@ from oort.policy import state
 from oort.policy.night import night_of
 from oort.policy.outcome import RootMissing, ServerBusy, Stored, WatchRefused
 from oort.policy.retry import Decision
-from oort.queue.store import Ended
+from oort.queue.ends import Ended
 from oort.values import Watch
 from tests.support.fakes import Shortest
 from tests.support.rows import all_rows, newest, settle, version

@@ -17,9 +17,9 @@ from oort.policy.retry import Facts, Limits, decide
 from oort.policy.sighting import Phase, Sighting
 from oort.policy.version import FileVersion, RelPath
 from oort.queue.datasets import DatasetKey, KnownDataset
+from oort.queue.ends import Ended
 from oort.queue.models import ATTEMPTS, TRANSITIONS, UPLOADS
 from oort.queue.moves import StaleRowError
-from oort.queue.store import Ended
 
 if TYPE_CHECKING:
     from oort.queue.opening import OpenQueue

@@ -14,10 +14,10 @@ from oort.policy import state
 from oort.policy.outcome import Broken, ServerBusy
 from oort.policy.retry import AFTER_ERROR_S, Decision
 from oort.queue import orders
+from oort.queue.ends import Ended
 from oort.queue.moves import StaleRowError
 from oort.queue.opening import OpenQueue
 from oort.queue.orders import Which
-from oort.queue.store import Ended
 from tests.support.fakes import FakeClock
 from tests.support.rows import (
     REFUSED,

@@ -11,7 +11,7 @@ from oort.policy.retry import Decision
 from oort.policy.sighting import Phase, Sighting
 from oort.policy.version import FileVersion, RelPath
 from oort.queue.datasets import DatasetKey, KnownDataset
-from oort.queue.store import Ended
+from oort.queue.ends import Ended
 from tests.support.rows import (
     ROOT,
     STORED,

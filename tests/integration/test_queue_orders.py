@@ -14,8 +14,8 @@ from oort.policy.retry import Decision
 from oort.policy.sighting import Phase, concerns
 from oort.policy.version import RelPath
 from oort.queue import orders
+from oort.queue.ends import Ended
 from oort.queue.orders import Told, Which
-from oort.queue.store import Ended
 from tests.support.rows import (
     REFUSED,
     ROOT,

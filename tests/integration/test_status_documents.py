@@ -212,7 +212,7 @@ def test_a_file_that_still_settles_does_not_wait(there: Observatory) -> None:
 
 def test_unproven_files_are_counted_apart(there: Observatory) -> None:
     from oort.policy.retry import Decision
-    from oort.queue.store import Ended
+    from oort.queue.ends import Ended
 
     there.row("a.fits", state.PENDING)
     (upload,) = claim(there.opened)

@@ -15,7 +15,7 @@ from oort.daemon.workers import Traffic, Workers
 from oort.policy import state
 from oort.policy.outcome import NotReached, ServerBusy
 from oort.policy.retry import Decision
-from oort.queue.store import Ended
+from oort.queue.ends import Ended
 from oort.settings import Settings
 from oort.transfer.shared import Shared
 from oort.transfer.throttle import TokenBucket

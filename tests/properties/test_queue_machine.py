@@ -56,12 +56,12 @@ from oort.policy.sighting import Action, KnownRow, Phase, Sighting, judge
 from oort.policy.version import FileVersion, RelPath
 from oort.queue import orders, reads
 from oort.queue.datasets import DatasetKey, KnownDataset
+from oort.queue.ends import Ended
 from oort.queue.memory import WatchMemory
 from oort.queue.models import ATTEMPTS
 from oort.queue.moves import StaleRowError
 from oort.queue.opening import OpenQueue
 from oort.queue.orders import Told, Which
-from oort.queue.store import Ended
 from tests.support.fakes import FakeClock, Longest
 from tests.support.rows import ROOT, TONIGHT, WATCH, Row, all_rows, sqlite_at
 

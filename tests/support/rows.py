@@ -16,8 +16,8 @@ from oort.policy.state import State, Status, Substatus
 from oort.policy.version import FileVersion, RelPath
 from oort.queue import orders
 from oort.queue.database import Database
+from oort.queue.ends import Ended
 from oort.queue.models import TRANSITIONS, UPLOADS
-from oort.queue.store import Ended
 
 if TYPE_CHECKING:
     from pathlib import Path
